@@ -1,0 +1,55 @@
+# Two commands: `make serve` starts the hub, `make test` proves that it works. `make help` lists the rest.
+SHELL := /bin/sh
+PY    ?= python3
+BIN   := .venv/bin
+HOST  ?= 127.0.0.1
+PORT  ?= 8000
+DATA  ?= var
+PYTEST_ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help serve test check format lock clean
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## */\1\t/' | expand -t 14
+
+.venv/.uv:
+	@$(PY) -c 'import ensurepip, sys; assert sys.version_info >= (3, 11)' 2>/dev/null || \
+	  { echo "Openshelf needs Python 3.11 or newer with venv: apt-get install python3-venv"; exit 1; }
+	@git --version >/dev/null || { echo "Openshelf needs git: apt-get install git"; exit 1; }
+	$(PY) -m venv .venv
+	$(BIN)/pip install -q uv
+	@touch $@
+
+# `make serve` installs what the hub needs and no more; the other targets use a second environment.
+.venv/.runtime: .venv/.uv pyproject.toml requirements/runtime.lock
+	VIRTUAL_ENV=.venv $(BIN)/uv pip install -q --require-hashes -r requirements/runtime.lock
+	VIRTUAL_ENV=.venv $(BIN)/uv pip install -q --no-deps -e .
+	@touch $@
+
+.venv/.dev: .venv/.runtime requirements/dev.lock
+	VIRTUAL_ENV=.venv $(BIN)/uv pip install -q --require-hashes -r requirements/dev.lock
+	@touch $@
+
+serve: .venv/.runtime ## start the hub on http://127.0.0.1:8000 with its data in ./var
+	$(BIN)/openshelf serve --data $(DATA) --host $(HOST) --port $(PORT)
+
+test: .venv/.dev ## install what the tests need and run them
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+check: .venv/.dev ## ruff, mypy --strict, import-linter, docs checks
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: .venv/.dev ## rewrite the code in the house style
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+lock: .venv/.uv ## renew the lock files from pyproject.toml and requirements/dev.in
+	$(BIN)/uv pip compile -q -U --generate-hashes --no-annotate --no-header --python-version 3.11 pyproject.toml -o requirements/runtime.lock
+	$(BIN)/uv pip compile -q -U --generate-hashes --no-annotate --no-header --python-version 3.11 pyproject.toml requirements/dev.in -o requirements/dev.lock
+
+clean: ## remove the environments and caches, never the data
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache dist
