@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import IntEnum
 
 from openshelf.domain.people import Actor, Role, TokenRole
@@ -65,3 +66,31 @@ def _token_limit(actor: Actor, owner_id: str, repo_id: str | None) -> Access:
         return Access.READ
     levels = [_LEVEL[grant.role] for grant in token.grants if grant.resource in (owner_id, repo_id)]
     return max(levels, default=Access.NONE)
+
+
+@dataclass(frozen=True, slots=True)
+class ReadScope:
+    """The private repos an actor may read, as sets that a query can use; public ones are always readable.
+
+    ``everything``: all of them. Otherwise a repo is readable when its owner is in ``owners``, or when its
+    id is in ``repos`` and its owner in ``repo_owners`` (None: whoever owns it).
+    """
+
+    everything: bool = False
+    owners: frozenset[str] = frozenset()
+    repos: frozenset[str] = frozenset()
+    repo_owners: frozenset[str] | None = frozenset()
+
+
+def read_scope(actor: Actor) -> ReadScope:
+    """``access(...) >= READ`` turned inside out, for queries over many repos."""
+    account = actor.account
+    if account is None or account.is_disabled:
+        return ReadScope()
+    held = frozenset(actor.roles)
+    if actor.token is None or actor.token.role is not TokenRole.FINE_GRAINED:
+        return ReadScope(everything=account.is_admin, owners=held)
+    granted = frozenset(grant.resource for grant in actor.token.grants)
+    if account.is_admin:
+        return ReadScope(owners=granted, repos=granted, repo_owners=None)
+    return ReadScope(owners=held & granted, repos=granted, repo_owners=held)

@@ -10,7 +10,8 @@ POINTER_VERSION = "https://git-lfs.github.com/spec/v1"
 MAX_POINTER_BYTES = 1024
 
 _POINTER = re.compile(
-    rb"version https://git-lfs\.github\.com/spec/v1\n(?:ext-[^\n]+\n)*oid sha256:([0-9a-f]{64})\nsize (\d{1,19})\n?\Z"
+    rb"version https://git-lfs\.github\.com/spec/v1\n(?:ext-[^\n]+\n)*"
+    rb"oid sha256:([0-9a-f]{64})\nsize (\d{1,19})\n?\Z"
 )
 _SHA256 = re.compile(r"[0-9a-f]{64}\Z")
 

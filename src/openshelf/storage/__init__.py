@@ -1,0 +1,1 @@
+"""Keeping: the only code that touches disk, object stores, SQL and git."""

@@ -1,0 +1,130 @@
+"""Accounts and memberships."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from openshelf.domain.people import Account, AccountKind, Membership, Role
+from openshelf.domain.repos import Visibility
+from openshelf.storage.catalogue.engine import Transaction
+from openshelf.storage.catalogue.schema import accounts, memberships
+
+
+def insert(tx: Transaction, account: Account, password_hash: str | None = None) -> None:
+    tx.execute(
+        accounts.insert().values(
+            id=account.id,
+            kind=account.kind.value,
+            name=account.name,
+            name_key=account.name.lower(),
+            full_name=account.full_name,
+            email=account.email,
+            password_hash=password_hash,
+            is_admin=account.is_admin,
+            is_disabled=account.is_disabled,
+            quota_bytes=account.quota_bytes,
+            default_visibility=account.default_visibility.value,
+            created_at=account.created_at,
+        )
+    )
+
+
+def by_name(tx: Transaction, name: str) -> Account | None:
+    return _one(tx, accounts.c.name_key == name.lower())
+
+
+def by_id(tx: Transaction, account_id: str) -> Account | None:
+    return _one(tx, accounts.c.id == account_id)
+
+
+def password_hash(tx: Transaction, account_id: str) -> str | None:
+    return tx.scalar(sa.select(accounts.c.password_hash).where(accounts.c.id == account_id))
+
+
+def update(tx: Transaction, account_id: str, **values: Any) -> None:
+    """Set columns of one account by name."""
+    tx.execute(accounts.update().where(accounts.c.id == account_id).values(**values))
+
+
+def count_users(tx: Transaction) -> int:
+    query = sa.select(sa.func.count()).where(accounts.c.kind == AccountKind.USER.value)
+    return tx.scalar(query) or 0
+
+
+def find(
+    tx: Transaction, kind: AccountKind | None = None, search: str = "", limit: int = 100, offset: int = 0
+) -> list[Account]:
+    """Accounts in order of name."""
+    query = sa.select(accounts).order_by(accounts.c.name_key).limit(limit).offset(offset)
+    if kind:
+        query = query.where(accounts.c.kind == kind.value)
+    if search:
+        query = query.where(accounts.c.name_key.contains(search.lower(), autoescape=True))
+    return [_account(row) for row in tx.execute(query)]
+
+
+def delete(tx: Transaction, account_id: str) -> None:
+    tx.execute(accounts.delete().where(accounts.c.id == account_id))
+
+
+def set_membership(tx: Transaction, organisation_id: str, user_id: str, role: Role) -> None:
+    remove_membership(tx, organisation_id, user_id)
+    tx.execute(memberships.insert().values(organisation_id=organisation_id, user_id=user_id, role=role.value))
+
+
+def remove_membership(tx: Transaction, organisation_id: str, user_id: str) -> None:
+    tx.execute(
+        memberships.delete().where(memberships.c.organisation_id == organisation_id, memberships.c.user_id == user_id)
+    )
+
+
+def memberships_of(tx: Transaction, user_id: str) -> Sequence[Membership]:
+    return _memberships(tx, memberships.c.user_id == user_id)
+
+
+def members_of(tx: Transaction, organisation_id: str) -> Sequence[Membership]:
+    return _memberships(tx, memberships.c.organisation_id == organisation_id)
+
+
+def _memberships(tx: Transaction, condition: sa.ColumnElement[bool]) -> list[Membership]:
+    organisation, user = accounts.alias("organisation"), accounts.alias("member")
+    query = (
+        sa.select(
+            memberships.c.organisation_id,
+            organisation.c.name.label("organisation"),
+            memberships.c.user_id,
+            user.c.name.label("user"),
+            memberships.c.role,
+        )
+        .join(organisation, organisation.c.id == memberships.c.organisation_id)
+        .join(user, user.c.id == memberships.c.user_id)
+        .where(condition)
+        .order_by(organisation.c.name_key, user.c.name_key)
+    )
+    return [
+        Membership(row.organisation_id, row.organisation, row.user_id, row.user, Role(row.role))
+        for row in tx.execute(query)
+    ]
+
+
+def _one(tx: Transaction, condition: sa.ColumnElement[bool]) -> Account | None:
+    row = tx.execute(sa.select(accounts).where(condition)).one_or_none()
+    return _account(row) if row else None
+
+
+def _account(row: sa.Row[Any]) -> Account:
+    return Account(
+        id=row.id,
+        kind=AccountKind(row.kind),
+        name=row.name,
+        full_name=row.full_name,
+        created_at=row.created_at,
+        email=row.email,
+        is_admin=row.is_admin,
+        is_disabled=row.is_disabled,
+        quota_bytes=row.quota_bytes,
+        default_visibility=Visibility(row.default_visibility),
+    )

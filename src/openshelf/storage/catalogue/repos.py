@@ -1,0 +1,222 @@
+"""Repos, their redirects and tags, and which of them an actor may read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import date, datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+
+from openshelf.domain.access import ReadScope
+from openshelf.domain.names import RepoId, RepoKind
+from openshelf.domain.repos import Repo, Visibility
+from openshelf.storage.catalogue.engine import Transaction
+from openshelf.storage.catalogue.schema import accounts, downloads, redirects, repo_tags, repos
+
+SORT_KEYS = {
+    "createdAt": repos.c.created_at,
+    "lastModified": repos.c.updated_at,
+    "downloads": repos.c.downloads,
+    "likes": repos.c.likes,
+    "trendingScore": repos.c.downloads,
+}
+
+_SELECT = sa.select(repos, accounts.c.name.label("owner")).join(accounts, accounts.c.id == repos.c.owner_id)
+
+
+def readable(scope: ReadScope) -> sa.ColumnElement[bool]:
+    """``access_to(actor, repo) >= READ`` as SQL over the table ``repos``."""
+    if scope.everything:
+        return sa.true()
+    ways: list[sa.ColumnElement[bool]] = [repos.c.visibility == Visibility.PUBLIC.value]
+    if scope.owners:
+        ways.append(repos.c.owner_id.in_(sorted(scope.owners)))
+    if scope.repos:
+        granted: sa.ColumnElement[bool] = repos.c.id.in_(sorted(scope.repos))
+        if scope.repo_owners is not None:
+            granted = sa.and_(granted, repos.c.owner_id.in_(sorted(scope.repo_owners)))
+        ways.append(granted)
+    return sa.or_(*ways)
+
+
+def insert(
+    tx: Transaction,
+    *,
+    repo_id: str,
+    kind: RepoKind,
+    owner_id: str,
+    name: str,
+    visibility: Visibility,
+    at: datetime,
+) -> None:
+    tx.execute(
+        repos.insert().values(
+            id=repo_id,
+            kind=kind.value,
+            owner_id=owner_id,
+            name=name,
+            name_key=name.lower(),
+            visibility=visibility.value,
+            created_at=at,
+            updated_at=at,
+            facts={},
+            tags=[],
+        )
+    )
+
+
+def by_name(tx: Transaction, kind: RepoKind, repo_id: RepoId) -> Repo | None:
+    """The repo that has this name now, without regard to case."""
+    return _one(
+        tx,
+        sa.and_(
+            repos.c.kind == kind.value,
+            repos.c.name_key == repo_id.name.lower(),
+            accounts.c.name_key == repo_id.owner.lower(),
+        ),
+    )
+
+
+def by_former_name(tx: Transaction, kind: RepoKind, repo_id: RepoId) -> Repo | None:
+    """The repo that had this name before it was renamed."""
+    target = sa.select(redirects.c.repo_id).where(redirects.c.kind == kind.value, redirects.c.full_key == repo_id.key)
+    return _one(tx, repos.c.id == target.scalar_subquery())
+
+
+def by_id(tx: Transaction, repo_id: str) -> Repo | None:
+    return _one(tx, repos.c.id == repo_id)
+
+
+def update(tx: Transaction, repo_id: str, **values: Any) -> None:
+    """Set columns of one repo by name."""
+    tx.execute(repos.update().where(repos.c.id == repo_id).values(**values))
+
+
+def move(tx: Transaction, repo: Repo, owner_id: str, name: str) -> None:
+    """Give ``repo`` another name and leave a redirect; a redirect in the way is taken over."""
+    tx.execute(repos.update().where(repos.c.id == repo.id).values(owner_id=owner_id, name=name, name_key=name.lower()))
+    drop_redirect(tx, repo.kind, repo.repo_id)
+    tx.execute(redirects.insert().values(kind=repo.kind.value, full_key=repo.repo_id.key, repo_id=repo.id))
+
+
+def drop_redirect(tx: Transaction, kind: RepoKind, repo_id: RepoId) -> None:
+    tx.execute(redirects.delete().where(redirects.c.kind == kind.value, redirects.c.full_key == repo_id.key))
+
+
+def delete(tx: Transaction, repo_id: str) -> None:
+    tx.execute(repos.delete().where(repos.c.id == repo_id))
+
+
+def set_facts(tx: Transaction, repo: Repo, facts: Mapping[str, Any], tags: Iterable[str]) -> None:
+    """Replace what is known of the default branch; ``tags`` are what lists filter by."""
+    wanted = list(dict.fromkeys(tags))
+    tx.execute(repos.update().where(repos.c.id == repo.id).values(facts=dict(facts), tags=wanted))
+    tx.execute(repo_tags.delete().where(repo_tags.c.repo_seq == repo.seq))
+    keys = dict.fromkeys(tag.lower()[:255] for tag in wanted)
+    if keys:
+        tx.execute(repo_tags.insert(), [{"tag": key, "repo_seq": repo.seq} for key in keys])
+
+
+def select(
+    tx: Transaction,
+    scope: ReadScope,
+    *,
+    kind: RepoKind | None = None,
+    owner: str | None = None,
+    tags: Iterable[str] = (),
+    matching: Iterable[int] | None = None,
+    sort: str = "lastModified",
+    limit: int = 100,
+    offset: int = 0,
+) -> list[Repo]:
+    """Readable repos, largest sort key first; ``matching`` restricts to these ``seq`` numbers."""
+    query = _filtered(_SELECT, scope, kind, owner, tags, matching)
+    query = query.order_by(SORT_KEYS[sort].desc(), repos.c.seq.desc()).limit(limit).offset(offset)
+    return [_repo(row) for row in tx.execute(query)]
+
+
+def count(
+    tx: Transaction,
+    scope: ReadScope,
+    *,
+    kind: RepoKind | None = None,
+    owner: str | None = None,
+    tags: Iterable[str] = (),
+    matching: Iterable[int] | None = None,
+    at_most: int = 10_000,
+) -> int:
+    """How many repos ``select`` would find, counted up to ``at_most``."""
+    base = sa.select(repos.c.seq).join(accounts, accounts.c.id == repos.c.owner_id)
+    found = _filtered(base, scope, kind, owner, tags, matching).limit(at_most).subquery()
+    return tx.scalar(sa.select(sa.func.count()).select_from(found)) or 0
+
+
+def _filtered(
+    query: sa.Select[Any],
+    scope: ReadScope,
+    kind: RepoKind | None,
+    owner: str | None,
+    tags: Iterable[str],
+    matching: Iterable[int] | None,
+) -> sa.Select[Any]:
+    query = query.where(readable(scope))
+    if kind:
+        query = query.where(repos.c.kind == kind.value)
+    if owner:
+        query = query.where(accounts.c.name_key == owner.lower())
+    for tag in tags:
+        with_tag = sa.select(repo_tags.c.repo_seq).where(repo_tags.c.tag == tag.lower()[:255])
+        query = query.where(repos.c.seq.in_(with_tag))
+    if matching is not None:
+        query = query.where(repos.c.seq.in_(list(matching)))
+    return query
+
+
+def all_ids(tx: Transaction) -> list[str]:
+    return list(tx.scalars(sa.select(repos.c.id).order_by(repos.c.seq)))
+
+
+def add_downloads(tx: Transaction, counts: Mapping[str, int], day: date) -> None:
+    """Add to the day's counts, and refresh the 30-day figure that lists sort by."""
+    for repo_id, number in counts.items():
+        here = sa.and_(downloads.c.repo_id == repo_id, downloads.c.day == day)
+        if not tx.execute(downloads.update().where(here).values(count=downloads.c.count + number)).rowcount:
+            exists = tx.scalar(sa.select(repos.c.seq).where(repos.c.id == repo_id))
+            if exists is None:
+                continue
+            tx.execute(downloads.insert().values(repo_id=repo_id, day=day, count=number))
+        tx.execute(repos.update().where(repos.c.id == repo_id).values(downloads=downloads_since(tx, repo_id, day)))
+
+
+def downloads_since(tx: Transaction, repo_id: str, day: date, days: int | None = 30) -> int:
+    """Downloads in the ``days`` up to ``day``; all of them where ``days`` is None."""
+    query = sa.select(sa.func.sum(downloads.c.count)).where(downloads.c.repo_id == repo_id)
+    if days is not None:
+        query = query.where(downloads.c.day > day - timedelta(days=days))
+    return tx.scalar(query) or 0
+
+
+def _one(tx: Transaction, condition: sa.ColumnElement[bool]) -> Repo | None:
+    row = tx.execute(_SELECT.where(condition)).one_or_none()
+    return _repo(row) if row else None
+
+
+def _repo(row: sa.Row[Any]) -> Repo:
+    return Repo(
+        id=row.id,
+        seq=row.seq,
+        kind=RepoKind(row.kind),
+        owner_id=row.owner_id,
+        owner=row.owner,
+        name=row.name,
+        visibility=Visibility(row.visibility),
+        created_at=row.created_at,
+        updated_at=row.updated_at,
+        head=row.head,
+        downloads=row.downloads,
+        likes=row.likes,
+        stored_bytes=row.stored_bytes,
+        facts=row.facts,
+        tags=tuple(row.tags),
+    )
