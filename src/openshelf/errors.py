@@ -118,9 +118,7 @@ class StaleParent(Conflict):
     """The branch is no longer at the parent that the commit was made for."""
 
     def __init__(self) -> None:
-        super().__init__(
-            "The branch was updated since you opened this page. Please refresh and try again."
-        )
+        super().__init__("The branch was updated since you opened this page. Please refresh and try again.")
 
 
 class Invalid(OpenshelfError):

@@ -1,0 +1,5 @@
+"""``python -m openshelf``."""
+
+from openshelf.interfaces.cli.main import main
+
+main()

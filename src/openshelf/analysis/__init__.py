@@ -1,0 +1,1 @@
+"""Reading: bytes in, values out; usable without a hub."""

@@ -1,0 +1,1 @@
+"""Speaking: protocols, pages and commands. Translation only, no decisions."""

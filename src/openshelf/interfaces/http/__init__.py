@@ -1,0 +1,1 @@
+"""What the interfaces that speak HTTP share: who asks, where the hub is, errors, bodies and ranges."""

@@ -1,0 +1,119 @@
+"""Bodies too large to hold: ranged answers, and uploads written as they arrive."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Protocol
+
+from anyio import to_thread
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response, StreamingResponse
+
+from openshelf.errors import InvalidRange, InvalidUpload, TooLarge
+from openshelf.services.fetch import Content
+
+WRITE_BYTES = 4 * 1024 * 1024
+_RANGE = re.compile(r"bytes=(\d*)-(\d*)\Z")
+
+
+class Sink(Protocol):
+    def write(self, data: bytes, /) -> object: ...
+
+
+def parse_range(header: str | None, size: int) -> tuple[int, int] | None:
+    """The first and the last-plus-one byte that a Range header asks for, or None for the whole (RFC 9110, 14.2).
+
+    Several ranges, and units other than bytes, are answered with the whole. Raises InvalidRange.
+    """
+    match = _RANGE.match(header.strip()) if header else None
+    if match is None or match[1] == match[2] == "":
+        return None
+    if match[1] == "":
+        start, end = max(0, size - int(match[2])), size
+        if int(match[2]) == 0:
+            raise InvalidRange(size)
+    else:
+        start = int(match[1])
+        end = min(int(match[2]) + 1, size) if match[2] else size
+        if match[2] and int(match[2]) < start:
+            return None
+    if start >= size:
+        raise InvalidRange(size)
+    return start, end
+
+
+async def file_response(request: Request, content: Content, headers: dict[str, str]) -> Response:
+    """The file, or the part of it that the request asks for; only headers for HEAD."""
+    etag = headers.setdefault("ETag", f'"{content.etag}"')
+    headers["Accept-Ranges"] = "bytes"
+    if request.headers.get("if-none-match", "") in (etag, "*"):
+        return Response(status_code=304, headers=headers)
+    wanted = parse_range(request.headers.get("range"), content.size) if content.size else None
+    if request.headers.get("if-range", etag) != etag:
+        wanted = None
+    start, end = wanted or (0, content.size)
+    headers["Content-Length"] = str(end - start)
+    if wanted:
+        headers["Content-Range"] = f"bytes {start}-{end - 1}/{content.size}"
+    status = 206 if wanted else 200
+    if request.method == "HEAD":
+        return Response(status_code=status, headers=headers)
+    pieces = await to_thread.run_sync(content.read, start, end)
+    return StreamingResponse(in_threads(pieces), status_code=status, headers=headers)
+
+
+async def in_threads(pieces: Iterator[bytes]) -> AsyncIterator[bytes]:
+    """Draw from a blocking iterator without blocking the event loop; closes it in every case."""
+    try:
+        while (piece := await to_thread.run_sync(_next, pieces)) is not None:
+            yield piece
+    finally:
+        close: Callable[[], None] | None = getattr(pieces, "close", None)
+        if close:
+            await to_thread.run_sync(close)
+
+
+async def receive_into(request: Request, sink: Sink, limit: int, *, exactly: int | None = None) -> int:
+    """Write the request's body to ``sink`` in large pieces, off the event loop; returns its size in bytes.
+
+    Raises TooLarge past ``limit`` bytes, InvalidUpload where the client stops early or sends another amount than
+    ``exactly``.
+    """
+    announced = request.headers.get("content-length", "")
+    if announced.isdigit() and int(announced) > limit:
+        raise TooLarge(f"This upload has {announced} bytes; at most {limit} are taken here.")
+    size, waiting, held = 0, list[bytes](), 0
+    try:
+        async for piece in request.stream():
+            size += len(piece)
+            if size > limit:
+                raise TooLarge(f"This upload has more than the {limit} bytes that are taken here.")
+            waiting.append(piece)
+            held += len(piece)
+            if held >= WRITE_BYTES:
+                await to_thread.run_sync(sink.write, b"".join(waiting))
+                waiting, held = [], 0
+    except ClientDisconnect:
+        raise InvalidUpload("The connection was closed before the upload was complete; send it again.") from None
+    if waiting:
+        await to_thread.run_sync(sink.write, b"".join(waiting))
+    if exactly is not None and size != exactly:
+        raise InvalidUpload(f"{size} bytes arrived where {exactly} were announced; send it again.")
+    return size
+
+
+async def read_body(request: Request, limit: int) -> bytes:
+    """A body that is held in memory. Raises TooLarge past ``limit`` bytes."""
+    buffer = bytearray()
+
+    class _Buffer:
+        def write(self, data: bytes, /) -> None:
+            buffer.extend(data)
+
+    await receive_into(request, _Buffer(), limit)
+    return bytes(buffer)
+
+
+def _next(pieces: Iterator[bytes]) -> bytes | None:
+    return next(pieces, None)

@@ -1,0 +1,86 @@
+"""Around every request: an id, a log line, metrics, and headers that keep browsers safe."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import MutableMapping
+from typing import Any
+
+import structlog
+from prometheus_client import Counter, Histogram
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+REQUESTS = Counter("openshelf_requests_total", "Requests answered.", ["method", "status"])
+SECONDS = Histogram("openshelf_request_seconds", "Time until an answer began.", ["method"])
+SENT = Counter("openshelf_sent_bytes_total", "Bytes of answers.")
+RECEIVED = Counter("openshelf_received_bytes_total", "Bytes of requests.")
+
+_HEADERS = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"same-origin"),
+    (b"x-frame-options", b"DENY"),
+)
+_QUIET = ("/healthz", "/readyz", "/metrics", "/static/")
+
+log = structlog.get_logger("openshelf.http")
+
+
+class RequestContext:
+    """Gives each request an id, tells the log and the metrics of it, and adds headers to its answer."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        request_id = uuid.uuid4().hex
+        scope.setdefault("state", {})["request_id"] = request_id
+        started, seen = time.perf_counter(), {"status": 0, "sent": 0, "received": 0}
+
+        async def receiving() -> Message:
+            message = await receive()
+            if message["type"] == "http.request":
+                seen["received"] += len(message.get("body", b""))
+            return message
+
+        async def sending(message: MutableMapping[str, Any]) -> None:
+            if message["type"] == "http.response.start":
+                seen["status"] = message["status"]
+                SECONDS.labels(scope["method"]).observe(time.perf_counter() - started)
+                message["headers"] = _with_defaults(message.get("headers", []), request_id)
+            elif message["type"] == "http.response.body":
+                seen["sent"] += len(message.get("body", b""))
+            await send(message)
+
+        with structlog.contextvars.bound_contextvars(request_id=request_id):
+            try:
+                await self.app(scope, receiving, sending)
+            finally:
+                _tell(scope, seen, time.perf_counter() - started)
+
+
+def _with_defaults(headers: list[tuple[bytes, bytes]], request_id: str) -> list[tuple[bytes, bytes]]:
+    given = {name.lower() for name, _ in headers}
+    extra = [header for header in _HEADERS if header[0] not in given]
+    return [*headers, (b"x-request-id", request_id.encode()), *extra]
+
+
+def _tell(scope: Scope, seen: dict[str, int], seconds: float) -> None:
+    REQUESTS.labels(scope["method"], str(seen["status"])).inc()
+    SENT.inc(seen["sent"])
+    RECEIVED.inc(seen["received"])
+    if scope["path"].startswith(_QUIET):
+        return
+    # The query is left out: signed addresses carry secrets in it.
+    log.info(
+        "request",
+        method=scope["method"],
+        path=scope["path"],
+        status=seen["status"],
+        milliseconds=round(seconds * 1000, 1),
+        sent=seen["sent"],
+        received=seen["received"],
+    )

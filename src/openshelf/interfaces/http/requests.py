@@ -1,0 +1,110 @@
+"""What a request says: who asks, of which hub, under which address."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from typing import cast
+
+from starlette.requests import Request
+
+from openshelf.domain.access import Access
+from openshelf.domain.names import RepoId, RepoKind
+from openshelf.domain.people import ANONYMOUS, Actor
+from openshelf.domain.repos import Repo
+from openshelf.errors import BadCredentials, Invalid
+from openshelf.services import accounts, repos
+from openshelf.services.hub import Hub
+
+SESSION_COOKIE = "openshelf_session"
+_HOST = re.compile(r"[A-Za-z0-9.\-_\[\]:]{1,255}\Z")
+_SAFE = ("GET", "HEAD")
+
+
+def hub_of(request: Request) -> Hub:
+    return cast(Hub, request.app.state.hub)
+
+
+def base_url(request: Request) -> str:
+    """Where clients reach this hub, without a slash at the end."""
+    settings = hub_of(request).settings
+    if settings.public_url:
+        return settings.public_url.rstrip("/")
+    scheme, host = request.url.scheme, request.headers.get("host", "")
+    if settings.trust_forwarded:
+        scheme = request.headers.get("x-forwarded-proto", scheme).split(",")[0].strip()
+        host = request.headers.get("x-forwarded-host", host).split(",")[0].strip()
+    if not _HOST.match(host) or scheme not in ("http", "https"):
+        raise Invalid("The Host header of this request is not a host name.")
+    return f"{scheme}://{host}"
+
+
+def client_address(request: Request) -> str:
+    """The address that a request came from."""
+    if hub_of(request).settings.trust_forwarded:
+        forwarded = request.headers.get("x-forwarded-for", "")
+        if forwarded:
+            return forwarded.split(",")[-1].strip()
+    return request.client.host if request.client else ""
+
+
+def actor_of(request: Request) -> Actor:
+    """Who asks: by token, else by session where the request changes nothing; counted against the rate limit.
+
+    Reads the catalogue, so call it off the event loop. The answer is kept for the rest of the request. Raises
+    BadCredentials, RateLimited.
+    """
+    known = getattr(request.state, "actor", None)
+    if known is not None:
+        return cast(Actor, known)
+    actor = _recognise(request)
+    _count(request, actor)
+    request.state.actor = actor
+    return actor
+
+
+def repo_of(
+    request: Request, kind: RepoKind, owner: str, name: str, need: Access = Access.READ
+) -> tuple[Hub, Actor, Repo]:
+    """The repo that an address names, for the actor who asks. Raises as ``services.repos.find`` does."""
+    hub, actor = hub_of(request), actor_of(request)
+    return hub, actor, repos.find(hub, actor, kind, RepoId(owner, name), need)
+
+
+def bearer_token(request: Request) -> str | None:
+    """The token of an Authorization header: Bearer, or the password of Basic (any user name)."""
+    header = request.headers.get("authorization", "")
+    scheme, _, value = header.partition(" ")
+    value = value.strip()
+    if scheme.lower() == "bearer":
+        return value
+    if scheme.lower() != "basic":
+        return None
+    try:
+        user, _, password = base64.b64decode(value, validate=True).decode().partition(":")
+    except (binascii.Error, UnicodeDecodeError):
+        raise BadCredentials("Invalid credentials in Authorization header") from None
+    return password or user
+
+
+def _recognise(request: Request) -> Actor:
+    hub = hub_of(request)
+    token = bearer_token(request)
+    if token:
+        return accounts.actor_by_token(hub, token)
+    secret = request.cookies.get(SESSION_COOKIE)
+    if secret and request.method in _SAFE:
+        found = accounts.actor_by_session(hub, secret)
+        if found:
+            return found[0]
+    return ANONYMOUS
+
+
+def _count(request: Request, actor: Actor) -> None:
+    hub = hub_of(request)
+    if actor.account:
+        key, limit = f"account:{actor.account.id}", hub.settings.rate_limit_requests
+    else:
+        key, limit = f"address:{client_address(request)}", hub.settings.rate_limit_anonymous
+    request.state.rate = hub.rate_limits.take(key, limit, "You have sent too many requests.")

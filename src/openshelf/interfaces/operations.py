@@ -1,0 +1,44 @@
+"""What operators' tools ask: is it alive, is it ready, how does it do."""
+
+from __future__ import annotations
+
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
+
+from openshelf.errors import OpenshelfError
+from openshelf.interfaces.http.requests import hub_of
+from openshelf.storage.catalogue import accounts
+
+
+def healthz(_request: Request) -> Response:
+    """The process answers."""
+    return PlainTextResponse("ok\n")
+
+
+def readyz(request: Request) -> Response:
+    """The hub can work: its catalogue answers and its data folder can be written to."""
+    hub, problems = hub_of(request), {}
+    try:
+        with hub.storage.catalogue.read() as tx:
+            accounts.count_users(tx)
+    except (OpenshelfError, OSError) as error:
+        problems["catalogue"] = str(error)
+    try:
+        hub.storage.blobs.writer().discard()
+    except OSError as error:
+        problems["storage"] = str(error.strerror)
+    return JSONResponse({"ready": not problems, "problems": problems}, 503 if problems else 200)
+
+
+def metrics(_request: Request) -> Response:
+    """Prometheus metrics of this process."""
+    return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+
+
+routes = [
+    Route("/healthz", healthz),
+    Route("/readyz", readyz),
+    Route("/metrics", metrics),
+]

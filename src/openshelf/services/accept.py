@@ -1,0 +1,161 @@
+"""The end of every push, by whatever protocol: refs move first, then one transaction tells of it.
+
+Git is the source of truth. Where a crash comes between the two, ``reconcile`` writes the transaction later.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from openshelf.domain.access import read_scope
+from openshelf.domain.events import Event, EventKind
+from openshelf.domain.people import ANONYMOUS, Actor
+from openshelf.domain.repos import DEFAULT_BRANCH, Repo
+from openshelf.domain.tree import Blob
+from openshelf.errors import BlobNotFound, InvalidUpload, QuotaExceeded, RepoNotFound
+from openshelf.services.describe import describe
+from openshelf.services.hub import Hub, now
+from openshelf.services.sizes import readable_size
+from openshelf.storage import search
+from openshelf.storage.catalogue import Transaction, accounts, blobs, events, refs, repos
+from openshelf.storage.repositories import GitRepository
+from openshelf.storage.repositories.repository import Author
+
+MAIN = f"refs/heads/{DEFAULT_BRANCH}"
+CHUNK_ABOVE_BYTES = 64 * 1024
+REPACK_LOOSE_OBJECTS = 4000
+
+
+@dataclass(frozen=True, slots=True)
+class RefUpdate:
+    """A ref's move from ``old`` to ``new``; None stands for its absence."""
+
+    name: str
+    old: str | None
+    new: str | None
+
+
+def author_of(actor: Actor) -> Author:
+    """How commits of ``actor`` are signed; the address is not a real one."""
+    return Author(actor.name, f"{actor.name}@users.noreply.openshelf")
+
+
+def check_blobs(hub: Hub, actor: Actor, repo: Repo, wanted: Iterable[Blob]) -> dict[str, blobs.BlobRow]:
+    """The stored blobs that a push names, all present and within the owner's quota.
+
+    Raises BlobNotFound where one is not stored or not visible to ``actor``, alike; InvalidUpload where its size
+    is another; QuotaExceeded.
+    """
+    by_sha256 = {blob.sha256: blob for blob in wanted}
+    if not by_sha256:
+        return {}
+    with hub.storage.catalogue.read() as tx:
+        found = blobs.visible(tx, read_scope(actor), repo.id, by_sha256)
+        linked = blobs.linked(tx, repo.id, by_sha256)
+    for blob in by_sha256.values():
+        row = found.get(blob.sha256)
+        if row is None:
+            raise BlobNotFound(blob.sha256)
+        if row.size != blob.size:
+            raise InvalidUpload(f"Blob {blob.sha256} has {row.size} bytes, not {blob.size} as the commit says.")
+    check_quota(hub, repo, sum(row.size for sha256, row in found.items() if sha256 not in linked))
+    return found
+
+
+def check_quota(hub: Hub, repo: Repo, added_bytes: int) -> None:
+    """Raises QuotaExceeded where ``added_bytes`` more would be over what the repo's owner may store."""
+    if added_bytes <= 0:
+        return
+    with hub.storage.catalogue.read() as tx:
+        owner = accounts.by_id(tx, repo.owner_id)
+        quota = owner.quota_bytes if owner and owner.quota_bytes is not None else hub.settings.quota_bytes
+        if not quota:
+            return
+        used = blobs.owner_bytes(tx, repo.owner_id)
+    if used + added_bytes > quota:
+        raise QuotaExceeded(
+            f"{repo.owner} has used {readable_size(used)} of {readable_size(quota)}; {readable_size(added_bytes)} more "
+            "does not fit. Delete what is not needed, or ask the administrator of this hub for more."
+        )
+
+
+def move_refs(
+    hub: Hub,
+    actor: Actor,
+    repo: Repo,
+    git: GitRepository,
+    updates: Sequence[RefUpdate],
+    named: Iterable[str] = (),
+    also: Callable[[Transaction], None] | None = None,
+) -> None:
+    """Move refs and tell the catalogue. The caller holds the repo's lock and has checked access and blobs.
+
+    ``named``: sha256 of the blobs that the new commits name. ``also`` writes more in the same transaction. Raises
+    StaleParent where a ref has moved meanwhile.
+    """
+    for update in updates:
+        git.set_ref(update.name, update.new, update.old)
+    with hub.storage.catalogue.write() as tx:
+        current = repos.by_id(tx, repo.id)
+        if current is None:
+            raise RepoNotFound(repo.full_name)
+        if also:
+            also(tx)
+        record_updates(tx, actor, current, git, updates, named)
+
+
+def record_updates(
+    tx: Transaction,
+    actor: Actor,
+    repo: Repo,
+    git: GitRepository,
+    updates: Sequence[RefUpdate],
+    named: Iterable[str] = (),
+) -> None:
+    """Everything that the catalogue keeps of moved refs, in the caller's transaction."""
+    moment = now()
+    blobs.link(tx, repo.id, named, moment)
+    for update in updates:
+        refs.record(tx, repo.id, update.name, update.new, moment)
+        data = {"ref": update.name, "old": update.old, "new": update.new}
+        actor_id = actor.account.id if actor.account else None
+        events.append(tx, Event(EventKind.REF_UPDATED, moment, actor_id, repo.id, data))
+    repos.update(tx, repo.id, updated_at=moment, stored_bytes=blobs.repo_bytes(tx, repo.id))
+    for row in blobs.get_many(tx, named).values():
+        if row.xet_hash is None and row.size > CHUNK_ABOVE_BYTES:
+            events.enqueue(tx, "chunk-blob", row.sha256, {"sha256": row.sha256}, moment)
+    if git.loose_objects() > REPACK_LOOSE_OBJECTS:
+        events.enqueue(tx, "repack", repo.id, {"repo_id": repo.id}, moment)
+    for update in updates:
+        if update.name == MAIN:
+            _record_head(tx, repo, git, update.new)
+
+
+def _record_head(tx: Transaction, repo: Repo, git: GitRepository, commit: str | None) -> None:
+    repos.update(tx, repo.id, head=commit)
+    if commit is None:
+        return
+    found = describe(repo.kind, git, commit)
+    repos.set_facts(tx, repo, found.facts, found.tags)
+    described = repos.by_id(tx, repo.id)
+    if described:
+        search.index(tx, described, found.text)
+
+
+def reconcile(hub: Hub, repo_id: str) -> int:
+    """Bring the catalogue's refs of one repo to what git says; returns how many differed."""
+    with hub.storage.locks.hold(f"repo-{repo_id}"):
+        git = hub.storage.repositories.open(repo_id)
+        there = {ref.name: ref.commit for ref in git.refs()}
+        with hub.storage.catalogue.read() as tx:
+            known, repo = refs.recorded(tx, repo_id), repos.by_id(tx, repo_id)
+        updates = [
+            RefUpdate(name, known.get(name), there.get(name))
+            for name in sorted(known.keys() | there.keys())
+            if known.get(name) != there.get(name)
+        ]
+        if updates and repo is not None:
+            with hub.storage.catalogue.write() as tx:
+                record_updates(tx, ANONYMOUS, repo, git, updates)
+    return len(updates)

@@ -1,0 +1,281 @@
+"""Users, organisations, passwords, sessions and invitations; and who an actor is."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import replace
+from datetime import timedelta
+
+import argon2
+
+from openshelf.domain.access import may_administer_hub
+from openshelf.domain.events import Event, EventKind
+from openshelf.domain.names import check_account_name
+from openshelf.domain.people import (
+    Account,
+    AccountKind,
+    Actor,
+    Invite,
+    Membership,
+    Role,
+    Session,
+    Token,
+)
+from openshelf.domain.repos import Visibility
+from openshelf.errors import (
+    AccountNotFound,
+    AlreadyExists,
+    BadCredentials,
+    Conflict,
+    Forbidden,
+    Invalid,
+)
+from openshelf.services.hub import Hub, now
+from openshelf.services.tokens import hash_secret, recognise
+from openshelf.storage.catalogue import accounts, credentials, events
+from openshelf.storage.catalogue.ids import new_id
+
+MIN_PASSWORD = 10
+MAX_PASSWORD = 1024
+_TOUCH_AFTER = timedelta(minutes=5)
+
+_hasher = argon2.PasswordHasher()
+_decoy = _hasher.hash(secrets.token_hex(16))
+
+
+def is_new(hub: Hub) -> bool:
+    """Whether nobody has an account yet: the first user becomes administrator."""
+    with hub.storage.catalogue.read() as tx:
+        return accounts.count_users(tx) == 0
+
+
+def create_user(
+    hub: Hub, name: str, password: str, *, full_name: str = "", email: str | None = None, is_admin: bool = False
+) -> Account:
+    """A new user. The first one of a hub is administrator whatever ``is_admin`` says."""
+    check_account_name(name)
+    check_password(password)
+    hashed = _hasher.hash(password)
+    with hub.storage.catalogue.write() as tx:
+        if accounts.by_name(tx, name):
+            raise AlreadyExists(f"The name {name} is taken; choose another.", name)
+        account = Account(
+            id=new_id(),
+            kind=AccountKind.USER,
+            name=name,
+            full_name=full_name.strip() or name,
+            created_at=now(),
+            email=email,
+            is_admin=is_admin or accounts.count_users(tx) == 0,
+            default_visibility=Visibility(hub.settings.default_visibility),
+        )
+        accounts.insert(tx, account, hashed)
+        events.append(tx, Event(EventKind.ACCOUNT_CREATED, account.created_at, account.id, data={"name": name}))
+    return account
+
+
+def create_organisation(
+    hub: Hub, name: str, owner: Account, *, full_name: str = "", default_visibility: Visibility | None = None
+) -> Account:
+    """A new organisation with ``owner`` as its first member, in the role admin."""
+    check_account_name(name)
+    if owner.kind is not AccountKind.USER:
+        raise Invalid(f"{owner.name} is an organisation; an organisation is owned by a user.")
+    with hub.storage.catalogue.write() as tx:
+        if accounts.by_name(tx, name):
+            raise AlreadyExists(f"The name {name} is taken; choose another.", name)
+        account = Account(
+            id=new_id(),
+            kind=AccountKind.ORGANISATION,
+            name=name,
+            full_name=full_name.strip() or name,
+            created_at=now(),
+            default_visibility=default_visibility or Visibility(hub.settings.default_visibility),
+        )
+        accounts.insert(tx, account)
+        accounts.set_membership(tx, account.id, owner.id, Role.ADMIN)
+        events.append(tx, Event(EventKind.ACCOUNT_CREATED, account.created_at, owner.id, data={"name": name}))
+    return account
+
+
+def set_member(hub: Hub, organisation: Account, user: Account, role: Role | None) -> None:
+    """Give ``user`` a role in the organisation; None removes them. The last admin stays."""
+    if organisation.kind is not AccountKind.ORGANISATION or user.kind is not AccountKind.USER:
+        raise Invalid("Members are users, and only organisations have them.")
+    with hub.storage.catalogue.write() as tx:
+        admins = {m.user_id for m in accounts.members_of(tx, organisation.id) if m.role is Role.ADMIN}
+        if admins == {user.id} and role is not Role.ADMIN:
+            raise Conflict(f"{user.name} is the last admin of {organisation.name}; make somebody else admin first.")
+        if role is None:
+            accounts.remove_membership(tx, organisation.id, user.id)
+        else:
+            accounts.set_membership(tx, organisation.id, user.id, role)
+        data = {"organisation": organisation.name, "user": user.name, "role": role.value if role else None}
+        events.append(tx, Event(EventKind.MEMBERS_CHANGED, now(), user.id, data=data))
+
+
+def find(hub: Hub, name: str) -> Account:
+    """Raises AccountNotFound."""
+    with hub.storage.catalogue.read() as tx:
+        account = accounts.by_name(tx, name)
+    if account is None:
+        raise AccountNotFound(name)
+    return account
+
+
+def members(hub: Hub, organisation: Account) -> list[Membership]:
+    with hub.storage.catalogue.read() as tx:
+        return list(accounts.members_of(tx, organisation.id))
+
+
+def memberships(hub: Hub, user: Account) -> list[Membership]:
+    with hub.storage.catalogue.read() as tx:
+        return list(accounts.memberships_of(tx, user.id))
+
+
+def actor_of(hub: Hub, account: Account, token: Token | None = None) -> Actor:
+    """The actor that ``account`` is, with the roles it holds."""
+    with hub.storage.catalogue.read() as tx:
+        held = accounts.memberships_of(tx, account.id)
+    roles = {account.id: Role.ADMIN} | {m.organisation_id: m.role for m in held}
+    return Actor(account, roles, {m.organisation_id: m.organisation for m in held}, token)
+
+
+def actor_by_token(hub: Hub, secret: str) -> Actor:
+    """Raises BadCredentials."""
+    account, token = recognise(hub, secret)
+    return actor_of(hub, account, token)
+
+
+def actor_by_session(hub: Hub, secret: str) -> tuple[Actor, Session] | None:
+    """The signed-in actor, or None where the session is unknown or over."""
+    with hub.storage.catalogue.read() as tx:
+        session = credentials.session_by_hash(tx, hash_secret(secret))
+        account = accounts.by_id(tx, session.account_id) if session else None
+    moment = now()
+    if session is None or account is None or account.is_disabled or session.expires_at < moment:
+        return None
+    if moment - session.last_used_at > _TOUCH_AFTER and not hub.settings.read_only:
+        with hub.storage.catalogue.write() as tx:
+            credentials.touch_session(tx, session.id, moment)
+    return actor_of(hub, account), session
+
+
+def sign_in(hub: Hub, name: str, password: str, *, address: str = "", user_agent: str = "") -> tuple[Actor, str]:
+    """Check a password; returns the actor and the secret of a new session.
+
+    Raises BadCredentials, with one message whether the name or the password is wrong, and RateLimited.
+    """
+    account = verify_password(hub, name, password, address=address)
+    return actor_of(hub, account), start_session(hub, account, user_agent)
+
+
+def verify_password(hub: Hub, name: str, password: str, *, address: str = "") -> Account:
+    limit, message = hub.settings.rate_limit_sign_in, "Too many failed sign-ins."
+    keys = [key for key in (f"sign-in:{name.lower()}", f"sign-in@{address}" if address else "") if key]
+    for key in keys:
+        hub.rate_limits.check(key, limit, message)
+    with hub.storage.catalogue.read() as tx:
+        account = accounts.by_name(tx, name)
+        hashed = accounts.password_hash(tx, account.id) if account else None
+    try:
+        # The decoy makes an unknown name cost the same time as a wrong password.
+        _hasher.verify(hashed or _decoy, password[:MAX_PASSWORD])
+    except (argon2.exceptions.VerificationError, argon2.exceptions.InvalidHashError):
+        account = None
+    if account is None or hashed is None or account.is_disabled:
+        for key in keys:
+            hub.rate_limits.take(key, limit, message)
+        raise BadCredentials("The name or the password is wrong.")
+    return account
+
+
+def start_session(hub: Hub, account: Account, user_agent: str = "") -> str:
+    """A new session's secret, for the cookie."""
+    secret, moment = secrets.token_urlsafe(32), now()
+    ends = moment + timedelta(days=hub.settings.session_days)
+    session = Session(new_id(), account.id, moment, moment, ends, user_agent[:200])
+    with hub.storage.catalogue.write() as tx:
+        credentials.delete_expired(tx, moment)
+        credentials.insert_session(tx, session, hash_secret(secret))
+    return secret
+
+
+def sign_out(hub: Hub, secret: str) -> None:
+    with hub.storage.catalogue.write() as tx:
+        session = credentials.session_by_hash(tx, hash_secret(secret))
+        if session:
+            credentials.delete_session(tx, session.account_id, session.id)
+
+
+def sessions(hub: Hub, account: Account) -> list[Session]:
+    with hub.storage.catalogue.read() as tx:
+        return credentials.sessions_of(tx, account.id)
+
+
+def end_session(hub: Hub, account: Account, session_id: str) -> None:
+    with hub.storage.catalogue.write() as tx:
+        credentials.delete_session(tx, account.id, session_id)
+
+
+def change_password(hub: Hub, account: Account, password: str) -> None:
+    """Set a password and end every session of the account."""
+    check_password(password)
+    hashed = _hasher.hash(password)
+    with hub.storage.catalogue.write() as tx:
+        accounts.update(tx, account.id, password_hash=hashed)
+        credentials.delete_sessions_of(tx, account.id)
+
+
+def invite(hub: Hub, actor: Actor) -> tuple[Invite, str]:
+    """An invitation to make an account, and its secret. Administrators only."""
+    if not may_administer_hub(actor) or actor.account is None:
+        raise Forbidden("Only administrators of this hub can invite people.")
+    secret, moment = secrets.token_urlsafe(24), now()
+    invitation = Invite(new_id(), actor.account.id, moment, moment + timedelta(days=hub.settings.invite_days))
+    with hub.storage.catalogue.write() as tx:
+        credentials.insert_invite(tx, invitation, hash_secret(secret))
+    return invitation, secret
+
+
+def register(
+    hub: Hub, name: str, password: str, *, full_name: str = "", email: str | None = None, invitation: str = ""
+) -> Account:
+    """Make one's own account, as the setting ``registration`` allows. Raises Forbidden where it does not."""
+    hub.check_writable()
+    found = _check_registration(hub, invitation)
+    account = create_user(hub, name, password, full_name=full_name, email=email)
+    if found:
+        with hub.storage.catalogue.write() as tx:
+            credentials.use_invite(tx, found.id, account.id)
+    return account
+
+
+def _check_registration(hub: Hub, invitation: str) -> Invite | None:
+    if hub.settings.registration == "open":
+        return None
+    if hub.settings.registration == "closed":
+        raise Forbidden("This hub takes no registrations; ask its administrator for an account.")
+    with hub.storage.catalogue.read() as tx:
+        found = credentials.invite_by_hash(tx, hash_secret(invitation)) if invitation else None
+    if found is None or found.used_by or found.expires_at < now():
+        raise Forbidden("This invitation is unknown, used or too old; ask the administrator for a new one.")
+    return found
+
+
+def update(hub: Hub, account: Account, **values: object) -> Account:
+    """Change ``full_name``, ``email``, ``is_admin``, ``is_disabled``, ``quota_bytes`` or ``default_visibility``."""
+    allowed = {"full_name", "email", "is_admin", "is_disabled", "quota_bytes", "default_visibility"}
+    if unknown := set(values) - allowed:
+        raise ValueError(f"not to be changed: {unknown}")
+    with hub.storage.catalogue.write() as tx:
+        accounts.update(tx, account.id, **values)
+    return replace(account, **values)  # type: ignore[arg-type]
+
+
+def check_password(password: str) -> None:
+    """Raises Invalid for a password that is too short or too long (NIST SP 800-63B: length, no composition rules)."""
+    if len(password) < MIN_PASSWORD:
+        raise Invalid(f"A password needs at least {MIN_PASSWORD} characters; a few words in a row make a good one.")
+    if len(password) > MAX_PASSWORD:
+        raise Invalid(f"A password may have at most {MAX_PASSWORD} characters.")

@@ -1,0 +1,107 @@
+"""Reading revisions: entries, history, and the bytes of files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Protocol
+
+from openshelf.domain.repos import Repo, Revision
+from openshelf.domain.tree import CommitInfo, Entry
+from openshelf.errors import EntryNotFound, StorageFault
+from openshelf.services import chunked
+from openshelf.services.hub import Hub
+from openshelf.storage.catalogue import blobs
+from openshelf.storage.catalogue.blobs import BlobRow
+from openshelf.storage.repositories import GitRepository, history
+
+
+class _Read(Protocol):
+    def __call__(self, start: int, end: int) -> Iterator[bytes]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """The bytes of a file. ``read(start, end)`` gives ``[start, end)`` in bounded pieces.
+
+    ``path``: a local file with exactly these bytes, where there is one. ``xet_hash``: 32 bytes, where the file can
+    be fetched by chunks.
+    """
+
+    size: int
+    etag: str
+    read: _Read
+    path: Path | None = None
+    xet_hash: bytes | None = None
+
+
+def revision(hub: Hub, repo: Repo, asked: str) -> tuple[GitRepository, Revision]:
+    """The open repository and what ``asked`` means in it. Raises RevisionNotFound."""
+    git = hub.storage.repositories.open(repo.id)
+    return git, git.resolve(asked)
+
+
+def file(hub: Hub, repo: Repo, asked: str, path: str) -> tuple[GitRepository, Revision, Entry]:
+    """The file at ``path``. Raises RevisionNotFound, EntryNotFound (for a folder too)."""
+    git, found = revision(hub, repo, asked)
+    entry = git.entry(found.commit, path)
+    if entry.is_folder:
+        raise EntryNotFound(f"{path or '/'} is a folder, not a file", found.commit)
+    return git, found, entry
+
+
+def content(hub: Hub, repo: Repo, git: GitRepository, entry: Entry) -> Content:
+    """The bytes behind an entry of ``repo``. Raises StorageFault where they should be there and are not."""
+    if entry.blob is None:
+        return Content(entry.size, entry.oid, partial(_read_inline, git, entry.oid))
+    return blob_content(hub, repo, entry.blob.sha256)
+
+
+def blob_content(hub: Hub, repo: Repo, sha256: str) -> Content:
+    """The bytes of a blob that ``repo`` may use."""
+    with hub.storage.catalogue.read() as tx:
+        row = blobs.linked(tx, repo.id, [sha256]).get(sha256)
+    if row is None:
+        raise StorageFault(f"Blob {sha256} of {repo.full_name} is not stored; run `openshelf fsck`.")
+    return stored_content(hub, row)
+
+
+def stored_content(hub: Hub, row: BlobRow) -> Content:
+    """The bytes of a stored blob, in whichever form it is kept."""
+    path = hub.storage.blobs.local_path(row.sha256) if row.is_whole else None
+    read = partial(_read_stored, hub, row)
+    return Content(row.size, row.sha256, read, path, row.xet_hash)
+
+
+def xet_hashes(hub: Hub, entries: list[Entry]) -> dict[str, bytes]:
+    """sha256 to Xet hash, for those entries that can be fetched by chunks."""
+    digests = [entry.blob.sha256 for entry in entries if entry.blob]
+    with hub.storage.catalogue.read() as tx:
+        rows = blobs.get_many(tx, digests)
+    return {sha256: row.xet_hash for sha256, row in rows.items() if row.xet_hash}
+
+
+def last_commits(git: GitRepository, commit: str, folder: str) -> dict[str, CommitInfo]:
+    """Name of each entry in ``folder`` to the commit that changed it last."""
+    return history.last_commits(git, commit, folder)
+
+
+def _read_inline(git: GitRepository, oid: str, start: int, end: int) -> Iterator[bytes]:
+    yield git.read(oid)[start:end]
+
+
+def _read_stored(hub: Hub, row: BlobRow, start: int, end: int) -> Iterator[bytes]:
+    # The whole form may give way to the chunked one between the look-up and the read, never the other way.
+    if row.is_whole and hub.storage.blobs.size(row.sha256) is not None:
+        return hub.storage.blobs.read(row.sha256, start, end)
+    if row.xet_hash is None:
+        with hub.storage.catalogue.read() as tx:
+            fresh = blobs.get(tx, row.sha256)
+        if fresh is None or fresh.xet_hash is None:
+            raise StorageFault(f"Blob {row.sha256} is not stored; run `openshelf fsck`.")
+        row = fresh
+    if row.xet_hash is None:
+        raise StorageFault(f"Blob {row.sha256} is not stored; run `openshelf fsck`.")
+    return chunked.read(hub, row.xet_hash, start, end)

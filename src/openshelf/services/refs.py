@@ -1,0 +1,62 @@
+"""Branches and tags."""
+
+from __future__ import annotations
+
+from openshelf.domain.access import Access
+from openshelf.domain.names import check_ref_name
+from openshelf.domain.people import Actor
+from openshelf.domain.repos import DEFAULT_BRANCH, Ref, Repo
+from openshelf.errors import AlreadyExists, Invalid, RevisionNotFound
+from openshelf.services import repos
+from openshelf.services.accept import RefUpdate, move_refs
+from openshelf.services.hub import Hub
+
+
+def every(hub: Hub, repo: Repo) -> list[Ref]:
+    """Branches, tags and pull refs, in order of name."""
+    return hub.storage.repositories.open(repo.id).refs()
+
+
+def create_branch(hub: Hub, actor: Actor, repo: Repo, name: str, start: str | None = None) -> Ref:
+    """A branch at ``start``, or at the default branch. Raises AlreadyExists, RevisionNotFound, InvalidName."""
+    check_ref_name(name, "branch")
+    return _create(hub, actor, repo, f"refs/heads/{name}", start or DEFAULT_BRANCH)
+
+
+def delete_branch(hub: Hub, actor: Actor, repo: Repo, name: str) -> None:
+    if name == DEFAULT_BRANCH:
+        raise Invalid(f"Cannot delete refs/heads/{DEFAULT_BRANCH}: it is the default branch.")
+    _delete(hub, actor, repo, f"refs/heads/{name}", name)
+
+
+def create_tag(hub: Hub, actor: Actor, repo: Repo, name: str, revision: str) -> Ref:
+    """A tag at ``revision``. Raises AlreadyExists, RevisionNotFound, InvalidName."""
+    check_ref_name(name, "tag")
+    return _create(hub, actor, repo, f"refs/tags/{name}", revision)
+
+
+def delete_tag(hub: Hub, actor: Actor, repo: Repo, name: str) -> None:
+    _delete(hub, actor, repo, f"refs/tags/{name}", name)
+
+
+def _create(hub: Hub, actor: Actor, repo: Repo, ref: str, revision: str) -> Ref:
+    hub.check_writable()
+    repos.check(actor, repo, Access.WRITE, repo.full_name)
+    with hub.storage.locks.hold(f"repo-{repo.id}"):
+        git = hub.storage.repositories.open(repo.id)
+        if any(existing.name == ref for existing in git.refs()):
+            raise AlreadyExists(f"Reference {ref} already exists", ref)
+        commit = git.resolve(revision).commit
+        move_refs(hub, actor, repo, git, [RefUpdate(ref, None, commit)])
+    return Ref(ref, commit)
+
+
+def _delete(hub: Hub, actor: Actor, repo: Repo, ref: str, name: str) -> None:
+    hub.check_writable()
+    repos.check(actor, repo, Access.WRITE, repo.full_name)
+    with hub.storage.locks.hold(f"repo-{repo.id}"):
+        git = hub.storage.repositories.open(repo.id)
+        commit = next((existing.commit for existing in git.refs() if existing.name == ref), None)
+        if commit is None:
+            raise RevisionNotFound(name)
+        move_refs(hub, actor, repo, git, [RefUpdate(ref, commit, None)])

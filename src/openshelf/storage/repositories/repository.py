@@ -1,0 +1,231 @@
+"""One git repository: revisions, refs, entries, and new commits."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pygit2
+from pygit2.enums import FileMode, ObjectType
+
+from openshelf.domain.names import is_commit_id
+from openshelf.domain.repos import DEFAULT_BRANCH, Ref, Revision
+from openshelf.domain.tree import MAX_POINTER_BYTES, Blob, Change, Entry
+from openshelf.errors import AlreadyExists, EntryNotFound, RevisionNotFound, StaleParent, StorageFault
+from openshelf.storage.durable import sync_files, sync_path
+from openshelf.storage.repositories.edits import TreeEdit
+
+_SHORTEST_ID = 7
+
+
+@dataclass(frozen=True, slots=True)
+class Author:
+    """Who makes a commit."""
+
+    name: str
+    email: str
+
+
+class GitRepository:
+    """An open repository. Use one per thread; opening is cheap."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            self.git = pygit2.Repository(str(path), pygit2.enums.RepositoryOpenFlag.NO_SEARCH)
+        except pygit2.GitError as error:
+            raise StorageFault(f"{path} cannot be opened as a git repository: {error}") from error
+
+    # Revisions and refs
+
+    def resolve(self, revision: str) -> Revision:
+        """The commit that ``revision`` means: a branch, a tag, a full ref, or a commit id of 7 digits or more.
+
+        Raises RevisionNotFound.
+        """
+        for ref in _candidates(revision):
+            commit = self._ref_commit(ref)
+            if commit is not None:
+                return Revision(commit, revision, ref)
+        commit = self._commit_by_id(revision)
+        if commit is None:
+            raise RevisionNotFound(revision)
+        return Revision(commit, revision)
+
+    def refs(self) -> list[Ref]:
+        """All branches, tags and pull refs, in order of name; tags are peeled to commits."""
+        found = []
+        for name in sorted(self.git.listall_references()):
+            if name.startswith(("refs/heads/", "refs/tags/", "refs/pr/")):
+                commit = self._ref_commit(name)
+                if commit is not None:
+                    found.append(Ref(name, commit))
+        return found
+
+    def set_ref(self, name: str, commit: str | None, expected: str | None) -> None:
+        """Move a ref from ``expected`` to ``commit`` (None: it is not there, or shall not be), durably.
+
+        The caller holds the repo's lock. Raises StaleParent where the ref does not stand at ``expected``,
+        AlreadyExists where another ref's name is in the way.
+        """
+        if self._ref_commit(name) != expected:
+            raise StaleParent
+        if commit is None:
+            self.git.references.delete(name)
+            self._sync_ref(name)
+            return
+        try:
+            self.git.references.create(name, pygit2.Oid(hex=commit), force=expected is not None)
+        except (pygit2.GitError, ValueError, OSError) as error:
+            raise AlreadyExists(f"Reference {name} cannot be created: {error}.") from error
+        self._sync_ref(name)
+
+    def _sync_ref(self, name: str) -> None:
+        path = self.path / name
+        if path.is_file():
+            sync_path(path)
+        packed = self.path / "packed-refs"
+        if packed.is_file():
+            sync_path(packed)
+        folder = path.parent
+        while folder != self.path and not folder.is_dir():
+            folder = folder.parent
+        while folder != self.path:
+            sync_path(folder)
+            folder = folder.parent
+        sync_path(self.path)
+
+    def _ref_commit(self, name: str) -> str | None:
+        try:
+            target = self.git.references[name].peel(pygit2.Commit)
+        except (KeyError, ValueError, pygit2.GitError):
+            return None
+        return str(target.id)
+
+    def _commit_by_id(self, text: str) -> str | None:
+        if not _SHORTEST_ID <= len(text) <= 40 or not all(c in "0123456789abcdef" for c in text):
+            return None
+        try:
+            return str(self.git[text].peel(pygit2.Commit).id)
+        except (KeyError, ValueError, pygit2.GitError):
+            return None
+
+    # Entries
+
+    def entry(self, commit: str, path: str) -> Entry:
+        """The file or folder at ``path``; the empty path is the root. Raises EntryNotFound."""
+        tree = self._tree(commit)
+        if path in ("", "/"):
+            return Entry("", str(tree.id), 0, is_folder=True)
+        try:
+            item = tree[path]
+        except (KeyError, ValueError):
+            raise EntryNotFound(f"Entry not found: {path}", commit) from None
+        return self._entry(path, str(item.id), int(item.filemode))
+
+    def entries(self, commit: str, folder: str = "", *, recursive: bool = False) -> Iterator[Entry]:
+        """What lies in ``folder``, in git's order; folders come before what is in them. Raises EntryNotFound."""
+        top = self.entry(commit, folder)
+        if not top.is_folder:
+            raise EntryNotFound(f"{folder} is a file, not a folder", commit)
+        prefix = f"{folder}/" if folder else ""
+        yield from self._walk(top.oid, prefix, recursive)
+
+    def _walk(self, tree_id: str, prefix: str, recursive: bool) -> Iterator[Entry]:
+        for item in self._object(tree_id, pygit2.Tree):
+            entry = self._entry(prefix + str(item.name), str(item.id), int(item.filemode))
+            yield entry
+            if recursive and entry.is_folder:
+                yield from self._walk(entry.oid, entry.path + "/", recursive)
+
+    def _entry(self, path: str, oid: str, mode: int) -> Entry:
+        if mode == FileMode.TREE:
+            return Entry(path, oid, 0, is_folder=True)
+        if mode == FileMode.COMMIT:
+            return Entry(path, oid, 0)
+        _type, size = self.git.odb.read_header(oid)
+        blob = Blob.from_pointer(self.read(oid)) if 100 < size <= MAX_POINTER_BYTES else None
+        return Entry(
+            path,
+            oid,
+            blob.size if blob else size,
+            blob=blob,
+            is_executable=mode == FileMode.BLOB_EXECUTABLE,
+            is_symlink=mode == FileMode.LINK,
+        )
+
+    def read(self, oid: str) -> bytes:
+        """The bytes of a git blob."""
+        try:
+            kind, content = self.git.odb.read(oid)
+        except (KeyError, ValueError, pygit2.GitError) as error:
+            raise StorageFault(f"git object {oid} cannot be read from {self.path}: {error}") from error
+        if kind != ObjectType.BLOB:
+            raise StorageFault(f"git object {oid} in {self.path} is not a blob")
+        return bytes(content)
+
+    def read_path(self, commit: str, path: str, limit: int) -> bytes | None:
+        """The content of a file kept in git, or None where there is none or it has over ``limit`` bytes."""
+        try:
+            entry = self.entry(commit, path)
+        except EntryNotFound:
+            return None
+        if entry.is_folder or entry.blob or entry.size > limit:
+            return None
+        return self.read(entry.oid)
+
+    def _tree(self, commit: str) -> Any:
+        return self._object(commit, pygit2.Commit).tree
+
+    def _object(self, oid: str, kind: type[Any]) -> Any:
+        try:
+            found = self.git[oid]
+        except (KeyError, ValueError, pygit2.GitError) as error:
+            raise StorageFault(f"git object {oid} is missing from {self.path}: {error}") from error
+        return found.peel(kind)
+
+    # Writing
+
+    def write_commit(
+        self, parent: str | None, changes: Iterable[Change], author: Author, message: str, *, at: float | None = None
+    ) -> str:
+        """Write a commit and all its objects durably, without moving any ref; returns its id.
+
+        A commit that changes nothing is ``parent`` itself. Raises InvalidChange and EntryNotFound.
+        """
+        edit = TreeEdit(self.git, self._tree(parent) if parent else None, parent)
+        for change in changes:
+            edit.apply(change, self)
+        tree = edit.write()
+        if parent and tree == str(self._tree(parent).id):
+            return parent
+        signature = pygit2.Signature(author.name, author.email, int(at if at is not None else time.time()), 0)
+        parents = [pygit2.Oid(hex=parent)] if parent else []
+        commit = self.git.create_commit(None, signature, signature, message, pygit2.Oid(hex=tree), parents)
+        self.sync_objects([*edit.written, str(commit)])
+        return str(commit)
+
+    def loose_objects(self) -> int:
+        """About how many objects lie outside packs, judged by one of their 256 folders, as git gc does."""
+        try:
+            return 256 * sum(1 for _ in (self.path / "objects" / "17").iterdir())
+        except FileNotFoundError:
+            return 0
+
+    def sync_objects(self, oids: Iterable[str]) -> None:
+        """Put the loose objects among ``oids`` on disk."""
+        paths = (self.path / "objects" / oid[:2] / oid[2:] for oid in oids)
+        sync_files(path for path in paths if path.exists())
+
+
+def _candidates(revision: str) -> list[str]:
+    if revision == "HEAD":
+        return [f"refs/heads/{DEFAULT_BRANCH}"]
+    if is_commit_id(revision):
+        return []
+    if revision.startswith("refs/"):
+        return [revision] if revision.startswith(("refs/heads/", "refs/tags/", "refs/pr/")) else []
+    return [f"refs/heads/{revision}", f"refs/tags/{revision}"]

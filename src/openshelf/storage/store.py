@@ -1,0 +1,111 @@
+"""Everything that is kept, in one data folder.
+
+openshelf.toml     settings, if there are any
+format.json        the version of this layout
+secret.key         signs addresses and short-lived tokens; 32 random bytes
+catalogue.db       the catalogue (SQLite)
+repositories/      git repositories
+blobs/ xorbs/      bytes outside git
+parts/ temporary/  uploads on their way in
+locks/ backups/ jobs.db
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+
+from openshelf.errors import ConfigurationError
+from openshelf.storage.blobs import BlobStore
+from openshelf.storage.catalogue import Catalogue
+from openshelf.storage.catalogue.migrate import upgrade
+from openshelf.storage.durable import make_folder, write_file
+from openshelf.storage.locks import DiskLocks, Locks
+from openshelf.storage.objects import DiskObjects, Objects
+from openshelf.storage.parts import PartStore
+from openshelf.storage.repositories import Repositories
+
+FORMAT = 1
+FORMAT_FILE = "format.json"
+CATALOGUE_FILE = "catalogue.db"
+SECRET_FILE = "secret.key"  # noqa: S105 - a file name
+
+
+@dataclass(frozen=True, slots=True)
+class Storage:
+    """The parts of an open data folder. Each has a contract that other back ends can fulfil."""
+
+    root: Path
+    catalogue: Catalogue
+    blobs: BlobStore
+    xorbs: Objects
+    parts: PartStore
+    repositories: Repositories
+    locks: Locks
+    secret: bytes
+
+    def close(self) -> None:
+        self.catalogue.close()
+
+
+def open_storage(root: Path, *, create: bool = True) -> Storage:
+    """Open a data folder, make one where there is none, and bring its catalogue up to date.
+
+    Raises ConfigurationError where it is not one, or was written by a newer release.
+    """
+    root = root.absolute()
+    if not create and not (root / FORMAT_FILE).exists():
+        raise ConfigurationError(f"{root} is not an Openshelf data folder; name the right one with --data.")
+    _make_root(root)
+    locks = DiskLocks(root / "locks")
+    with locks.hold("storage-open"):
+        _check_format(root)
+        catalogue = Catalogue.on_sqlite(root / CATALOGUE_FILE)
+        upgrade(catalogue, root / "backups")
+        secret = _secret(root / SECRET_FILE)
+    temporary = root / "temporary"
+    return Storage(
+        root=root,
+        catalogue=catalogue,
+        blobs=BlobStore(DiskObjects(root / "blobs", temporary)),
+        xorbs=DiskObjects(root / "xorbs", temporary),
+        parts=PartStore(root / "parts"),
+        repositories=Repositories(root / "repositories"),
+        locks=locks,
+        secret=secret,
+    )
+
+
+def _make_root(root: Path) -> None:
+    try:
+        make_folder(root)
+    except OSError as error:
+        raise ConfigurationError(f"The data folder {root} cannot be made: {error.strerror}.") from error
+
+
+def _check_format(root: Path) -> None:
+    path = root / FORMAT_FILE
+    if not path.exists():
+        if (root / CATALOGUE_FILE).exists():
+            raise ConfigurationError(f"{root} has a catalogue but no {FORMAT_FILE}; restore it from a backup.")
+        write_file(path, json.dumps({"format": FORMAT}).encode())
+        return
+    try:
+        found = int(json.loads(path.read_bytes())["format"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise ConfigurationError(f"{path} is damaged: {error}. Restore it from a backup.") from error
+    if found > FORMAT:
+        raise ConfigurationError(
+            f"{root} has storage format {found}; this release reads up to {FORMAT}. Install the newer release."
+        )
+
+
+def _secret(path: Path) -> bytes:
+    if not path.exists():
+        write_file(path, secrets.token_bytes(32), mode=0o600)
+    secret = path.read_bytes()
+    if len(secret) != 32:
+        raise ConfigurationError(f"{path} must hold 32 bytes. Restore it from a backup, or delete it.")
+    return secret
