@@ -86,17 +86,22 @@ class Chunker:
         return chunks
 
     def _cut(self, block: memoryview, chunks: list[bytes]) -> None:
-        length = len(block)
         taken = 0
-        for candidate in [*self._scan.cuts(block), length]:
-            while len(self._pending) + candidate - taken >= MAX_CHUNK:
-                forced = taken + MAX_CHUNK - len(self._pending)
-                chunks.append(self._complete(block[taken:forced]))
-                taken = forced
-            if candidate < length and len(self._pending) + candidate - taken >= MIN_CHUNK:
+        for candidate in self._scan.cuts(block):
+            taken = self._force(block, taken, candidate, chunks)
+            if len(self._pending) + candidate - taken >= MIN_CHUNK:
                 chunks.append(self._complete(block[taken:candidate]))
                 taken = candidate
+        taken = self._force(block, taken, len(block), chunks)
         self._pending += block[taken:]
+
+    def _force(self, block: memoryview, taken: int, upto: int, chunks: list[bytes]) -> int:
+        """Cut at the maximum wherever the block's bytes before upto reach it; return how many are in chunks now."""
+        while len(self._pending) + upto - taken >= MAX_CHUNK:
+            forced = taken + MAX_CHUNK - len(self._pending)
+            chunks.append(self._complete(block[taken:forced]))
+            taken = forced
+        return taken
 
     def _complete(self, rest: memoryview) -> bytes:
         chunk = b"".join((self._pending, rest))

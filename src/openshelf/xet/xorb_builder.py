@@ -7,7 +7,7 @@ from openshelf.xet.chunking import MAX_CHUNK
 from openshelf.xet.compression import compress
 from openshelf.xet.hashes import Buffer
 from openshelf.xet.xorb_index import MAX_XORB_CHUNKS, MAX_XORB_RAW_LENGTH, XorbIndex
-from openshelf.xet.xorbs import encode_record
+from openshelf.xet.xorbs import record_header
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,13 +22,13 @@ class BuiltXorb:
 class XorbBuilder:
     """Collects chunks into one xorb body within the limits of section 4; holds the whole body (up to 64 MiB)."""
 
-    __slots__ = ("_body", "_body_ends", "_hashes", "_raw_ends")
+    __slots__ = ("_body_ends", "_hashes", "_parts", "_raw_ends")
 
     def __init__(self) -> None:
         self._start_afresh()
 
     def _start_afresh(self) -> None:
-        self._body = bytearray()
+        self._parts: list[bytes] = []
         self._hashes = bytearray()
         self._body_ends: list[int] = []
         self._raw_ends: list[int] = []
@@ -55,9 +55,10 @@ class XorbBuilder:
         if not self.fits(len(chunk)):
             raise ValueError(f"a chunk of {len(chunk)} bytes does not fit after {self.raw_length} bytes")
         scheme, payload = compress(chunk)
-        self._body += encode_record(scheme, payload, len(chunk))
+        header = record_header(scheme, len(payload), len(chunk))
+        self._parts += (header, payload)
         self._hashes += chunk_hash or hashes.chunk_hash(chunk)
-        self._body_ends.append(len(self._body))
+        self._body_ends.append((self._body_ends[-1] if self._body_ends else 0) + len(header) + len(payload))
         self._raw_ends.append(self.raw_length + len(chunk))
         return len(self) - 1
 
@@ -66,6 +67,6 @@ class XorbBuilder:
         if not len(self):
             raise ValueError("a xorb needs at least one chunk")
         index = XorbIndex(bytes(self._hashes), tuple(self._body_ends), tuple(self._raw_ends))
-        built = BuiltXorb(bytes(self._body), hashes.xorb_hash(index.nodes()), index)
+        built = BuiltXorb(b"".join(self._parts), hashes.xorb_hash(index.nodes()), index)
         self._start_afresh()
         return built

@@ -44,10 +44,10 @@ class _Record:
     raw_length: int
 
 
-def encode_record(scheme: Scheme, payload: bytes, raw_length: int) -> bytes:
-    """Return the 8-byte header and the payload of one chunk record; lengths in bytes."""
-    fields = _VERSION | len(payload) << 8 | scheme << 32 | raw_length << 40
-    return fields.to_bytes(RECORD_HEADER_LENGTH, "little") + payload
+def record_header(scheme: Scheme, payload_length: int, raw_length: int) -> bytes:
+    """Return the 8 bytes that precede the payload of a chunk record; lengths in bytes."""
+    fields = _VERSION | payload_length << 8 | scheme << 32 | raw_length << 40
+    return fields.to_bytes(RECORD_HEADER_LENGTH, "little")
 
 
 def verify_xorb(body: Buffer, expected_hash: bytes | None = None) -> VerifiedXorb:
