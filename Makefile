@@ -8,7 +8,7 @@ DATA  ?= var
 PYTEST_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test check format lock clean
+.PHONY: help serve test check docs format lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## */\1\t/' | expand -t 14
@@ -42,6 +42,10 @@ check: .venv/.dev ## ruff, mypy --strict, import-linter, docs checks
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python docs/generate.py --check
+
+docs: .venv/.dev ## rewrite the generated reference pages
+	$(BIN)/python docs/generate.py
 
 format: .venv/.dev ## rewrite the code in the house style
 	$(BIN)/ruff check --fix .

@@ -1,0 +1,119 @@
+"""Writes the reference pages from the code itself: settings, commands, the JSON API.
+
+``python docs/generate.py`` rewrites them, ``--check`` says which are out of date and exits with 1.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+
+from openshelf import settings as settings_module
+from openshelf.app import open_hub
+from openshelf.interfaces.asgi import build
+from openshelf.interfaces.cli.main import main as command_line
+from openshelf.settings import Settings
+
+REFERENCE = Path(__file__).parent / "reference"
+_NOTE = "<!-- Written by docs/generate.py; change the code, then run `make docs`. -->\n\n"
+
+
+def settings_page() -> str:
+    """Every setting: name, values, default, help."""
+    lines = [
+        "# Settings\n\n",
+        "A setting comes from the command line, else the environment (`OPENSHELF_` and its name in capitals), else ",
+        "`openshelf.toml` in the data folder, else its default. `openshelf settings` shows the values in force and ",
+        "where each came from.\n\n",
+    ]
+    _, values = settings_module.load(environment={})
+    for value in values:
+        default = f"`{value.default}`" if value.default != "" else "empty"
+        lines += [
+            f"## `{value.name}`\n\n{value.help}\n\n",
+            f"Value: {value.type_name}. Default: {default}. Environment: `OPENSHELF_{value.name.upper()}`.\n\n",
+        ]
+    return "".join(lines)
+
+
+def commands_page() -> str:
+    """The help text of every command."""
+    lines = ["# Commands\n\n", "`openshelf COMMAND --help` shows the same on the terminal.\n\n"]
+    for path, command in _commands(command_line, "openshelf"):
+        context = click.Context(command, info_name=path, max_content_width=100)
+        lines.append(f"## `{path}`\n\n```text\n{command.get_help(context)}\n```\n\n")
+    return "".join(lines)
+
+
+def _commands(command: click.Command, path: str) -> Iterator[tuple[str, click.Command]]:
+    yield path, command
+    if isinstance(command, click.Group):
+        for name, below in sorted(command.commands.items()):
+            yield from _commands(below, f"{path} {name}")
+
+
+def api_page() -> str:
+    """Every route of the OpenAPI description."""
+    with tempfile.TemporaryDirectory() as folder:
+        hub = open_hub(Settings(data=Path(folder)))
+        try:
+            description = build(hub).openapi()
+        finally:
+            hub.storage.close()
+    lines = [
+        "# JSON API\n\n",
+        "A running hub serves this description at `/openapi.json` and as a page at `/docs/api`. `{kind}` is one of ",
+        "models, datasets, spaces, kernels. Errors are `{\"error\": message}` with a status, and `X-Error-Code` where ",
+        "clients know one.\n\n",
+    ]
+    by_tag: dict[str, list[str]] = {}
+    for path, methods in description["paths"].items():
+        for method, operation in methods.items():
+            tag = operation.get("tags", ["other"])[0]
+            by_tag.setdefault(tag, []).append(_operation(method, path, operation))
+    for tag, entries in sorted(by_tag.items()):
+        lines += [f"## {tag.capitalize()}\n\n", *entries]
+    return "".join(lines)
+
+
+def _operation(method: str, path: str, operation: dict[str, Any]) -> str:
+    text = f"### `{method.upper()} {path}`\n\n{operation.get('summary', '').rstrip('.')}.\n\n"
+    description = operation.get("description", "").strip()
+    if description:
+        text += f"{description}\n\n"
+    parameters = [p for p in operation.get("parameters", []) if p["in"] == "query"]
+    if parameters:
+        text += "Query: " + ", ".join(f"`{parameter['name']}`" for parameter in parameters) + ".\n\n"
+    return text
+
+
+PAGES: dict[str, Callable[[], str]] = {
+    "settings.md": settings_page,
+    "commands.md": commands_page,
+    "api.md": api_page,
+}
+
+
+def main(arguments: list[str]) -> int:
+    stale = []
+    for name, render in PAGES.items():
+        path, text = REFERENCE / name, _NOTE + render().rstrip() + "\n"
+        if path.exists() and path.read_text(encoding="utf-8") == text:
+            continue
+        stale.append(name)
+        if "--check" not in arguments:
+            path.write_text(text, encoding="utf-8")
+            print(f"wrote {path}")
+    if "--check" in arguments and stale:
+        print(f"out of date: {', '.join(stale)}; run `make docs`", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
