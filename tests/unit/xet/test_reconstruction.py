@@ -16,6 +16,7 @@ from openshelf.xet.reconstruction import (
     plan,
     render_v1,
     render_v2,
+    resolve_range,
 )
 from openshelf.xet.xorb_index import XorbIndex
 from openshelf.xet.xorbs import read_chunks
@@ -79,7 +80,9 @@ def test_any_range_for_a_client(stored: Stored, data: st.DataObject) -> None:
     assert joined[: len(wanted)] == wanted
     surplus = made.offset_into_first_range + len(joined) - len(wanted)
     assert surplus < 2 * 131072
-    assert made.offset_into_first_range < 131072
+    start = made.terms[0]
+    index = stored.xorbs[start.xorb_hash].index
+    assert made.offset_into_first_range < index.raw_length_of(start.start_chunk, start.start_chunk + 1)
 
 
 @given(st.data(), st.sampled_from([1, 50_000, 200_000, 4 << 20]))
@@ -144,6 +147,12 @@ def test_missing_bytes_are_told(stored: Stored) -> None:
     body = stored.xorbs[read.xorb_hash].body
     with pytest.raises(XetFormatError, match="are missing"):
         list(decode_read(read, body[: read.index.body_ends[0]]))
+
+
+def test_the_end_of_a_range_is_clamped(stored: Stored) -> None:
+    size = len(stored.data)
+    assert resolve_range(stored.file.segments, (5, 10 * size)) == (5, size)
+    assert resolve_range(stored.file.segments, None) == (0, size)
 
 
 def test_ranges_are_merged() -> None:

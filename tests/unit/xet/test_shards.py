@@ -100,6 +100,7 @@ UPLOAD = build_upload_shard([ShardFile(b"\x77" * 32, (FileSegment(b"\xaa" * 32, 
         (DEDUP + b"\0", "footer"),
         (DEDUP[:-1], "footer"),
         (DEDUP[:-201], "footer"),
+        (DEDUP[:96] + DEDUP[48:96], "ends inside its footer"),
         (_patched(DEDUP, -200, b"\2"), "footer has version 2"),
         (_patched(DEDUP, -192, b"\0"), "does not agree with where its sections lie"),
         (_patched(DEDUP, -176, b"\0"), "lookup table of the shard begins at byte"),
@@ -110,6 +111,11 @@ UPLOAD = build_upload_shard([ShardFile(b"\x77" * 32, (FileSegment(b"\xaa" * 32, 
 def test_malformed_shards_are_refused(data: bytes, message: str) -> None:
     with pytest.raises(XetFormatError, match=message):
         parse_shard(data)
+
+
+def test_a_chunk_over_the_limit_is_refused() -> None:
+    with pytest.raises(XetFormatError, match="do not follow one another"):
+        parse_shard(build_upload_shard((), [ShardXorb(b"\xaa" * 32, bytes(32), (131_073,))]))
 
 
 def test_a_huge_shard_is_refused() -> None:

@@ -195,6 +195,8 @@ def test_an_index_over_the_xorb_limits_is_refused() -> None:
         XorbIndex.unpack(index.pack())
     with pytest.raises(XetFormatError, match="not 1 to 8192 whole chunks"):
         XorbIndex.unpack(bytes(40 * 8193))
+    with pytest.raises(XetFormatError, match="a xorb index of 41 bytes is not"):
+        XorbIndex.unpack(bytes(41))
 
 
 @given(st.binary(max_size=200))
