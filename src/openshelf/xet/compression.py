@@ -63,8 +63,8 @@ def decompress(scheme: int, payload: Buffer, raw_length: int) -> bytes:
 def _unframe(payload: Buffer, raw_length: int) -> bytes:
     """Decode one LZ4 frame of exactly raw_length bytes.
 
-    lz4.block on a hand-parsed frame was measured 5 % faster per verified xorb; the library's decoder also checks
-    checksums, linked blocks and content sizes, and max_length bounds its output.
+    The library's decoder checks checksums, linked blocks and content sizes, and max_length bounds its output;
+    lz4.block on a hand-parsed frame was measured 10 to 15 % faster, which is 3 of the 65 us that a chunk costs.
     """
     if payload[:4] != _FRAME_MAGIC:
         raise XetFormatError("its payload does not begin with an LZ4 frame")

@@ -149,6 +149,14 @@ def test_missing_bytes_are_told(stored: Stored) -> None:
         list(decode_read(read, body[: read.index.body_ends[0]]))
 
 
+def test_a_range_that_starts_on_a_chunk_drops_nothing(stored: Stored) -> None:
+    segment = stored.file.segments[0]
+    first = stored.xorbs[segment.xorb_hash].index.raw_length_of(0, 1)
+    made = _plan(stored, (first, first))
+    assert made.offset_into_first_range == 0
+    assert [(term.start_chunk, term.end_chunk) for term in made.terms] == [(1, 2)]
+
+
 def test_the_end_of_a_range_is_clamped(stored: Stored) -> None:
     size = len(stored.data)
     assert resolve_range(stored.file.segments, (5, 10 * size)) == (5, size)
