@@ -6,9 +6,10 @@ HOST  ?= 127.0.0.1
 PORT  ?= 8000
 DATA  ?= var
 PYTEST_ARGS ?=
+BENCH_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test check docs format lock clean
+.PHONY: help serve test check docs bench wheel format lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## */\1\t/' | expand -t 14
@@ -46,6 +47,12 @@ check: .venv/.dev ## ruff, mypy --strict, import-linter, docs checks
 
 docs: .venv/.dev ## rewrite the generated reference pages
 	$(BIN)/python docs/generate.py
+
+bench: .venv/.dev ## measure the main job beside nginx (needs nginx, wrk and curl)
+	$(BIN)/python -m bench $(BENCH_ARGS)
+
+wheel: .venv/.uv ## build the wheel into dist/
+	$(BIN)/uv build -q --wheel
 
 format: .venv/.dev ## rewrite the code in the house style
 	$(BIN)/ruff check --fix .
