@@ -1,0 +1,43 @@
+"""Rate limits and amounts for people."""
+
+from __future__ import annotations
+
+import pytest
+
+from openshelf.errors import RateLimited
+from openshelf.services.limits import RateLimits
+from openshelf.services.sizes import readable_size
+
+
+def test_a_window_takes_so_many_and_no_more() -> None:
+    limits = RateLimits()
+    left = [state.remaining for _ in range(3) if (state := limits.take("a", 3, "Too many."))]
+    assert left == [2, 1, 0]
+    with pytest.raises(RateLimited, match=r"Too many\. Try again in \d+ seconds") as caught:
+        limits.take("a", 3, "Too many.")
+    assert 0 < caught.value.retry_after <= 301
+    assert limits.take("b", 3, "Too many.") is not None
+
+
+def test_zero_is_without_limit() -> None:
+    limits = RateLimits()
+    assert limits.take("a", 0, "") is None
+    limits.check("a", 0, "")
+
+
+def test_checking_does_not_count() -> None:
+    limits = RateLimits()
+    limits.take("a", 1, "")
+    for _ in range(2):
+        with pytest.raises(RateLimited):
+            limits.check("a", 1, "")
+    limits.check("b", 1, "")
+
+
+@pytest.mark.parametrize(
+    ("size", "text"),
+    [(0, "0 bytes"), (1, "1 byte"), (999, "999 bytes"), (1000, "1.00 kB"), (12_340, "12.3 kB"), (999_999, "1.00 MB"),
+     (5_368_709_120, "5.37 GB"), (10**17, "100 PB"), (10**19, "10000 PB")],
+)  # fmt: skip
+def test_sizes(size: int, text: str) -> None:
+    assert readable_size(size) == text
