@@ -68,7 +68,7 @@ def api_page() -> str:
     lines = [
         "# JSON API\n\n",
         "A running hub serves this description at `/openapi.json` and as a page at `/docs/api`. `{kind}` is one of ",
-        "models, datasets, spaces, kernels. Errors are `{\"error\": message}` with a status, and `X-Error-Code` where ",
+        'models, datasets, spaces, kernels. Errors are `{"error": message}` with a status, and `X-Error-Code` where ',
         "clients know one.\n\n",
     ]
     by_tag: dict[str, list[str]] = {}

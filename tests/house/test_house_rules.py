@@ -45,7 +45,9 @@ def test_functions_stay_short() -> None:
 
 
 def test_every_module_says_what_it_is() -> None:
-    silent = [path for path in SOURCES if path.read_text().strip() and not ast.get_docstring(ast.parse(path.read_text()))]
+    silent = [
+        path for path in SOURCES if path.read_text().strip() and not ast.get_docstring(ast.parse(path.read_text()))
+    ]
     assert [path for path in silent if "versions/__init__" not in str(path)] == []
 
 
