@@ -1,0 +1,1 @@
+"""Real clients against a live hub. See README.md in this folder."""

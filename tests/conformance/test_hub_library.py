@@ -1,0 +1,29 @@
+"""huggingface_hub in three generations, and the current one with and without Xet."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from .conftest import check
+from .live_hub import LiveHub
+from .running import Client, Operation, operations, run_operation
+
+FAMILY = "huggingface_hub"
+CLIENTS = {
+    "hub-2.4": Client("{version} with hf_xet", "hub-2.4", "huggingface-hub"),
+    "hub-2.4-lfs": Client("{version}, HF_HUB_DISABLE_XET=1", "hub-2.4", "huggingface-hub", {"HF_HUB_DISABLE_XET": "1"}),
+    "hub-1.19": Client("{version}", "hub-1.19", "huggingface-hub"),
+    "hub-0.36": Client("{version}", "hub-0.36", "huggingface-hub"),
+}
+
+
+@pytest.mark.parametrize("operation", operations("hub"), ids=lambda operation: operation.name.removeprefix("hub."))
+@pytest.mark.parametrize("client", CLIENTS.values(), ids=CLIENTS)
+def test_operation(
+    client: Client, operation: Operation, hub: LiveHub, tmp_path: Path, row: Callable[[str, Client, str], None]
+) -> None:
+    row(FAMILY, client, operation.title)
+    check(run_operation(client, operation.name, hub, tmp_path))
