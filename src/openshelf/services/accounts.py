@@ -37,6 +37,7 @@ from openshelf.storage.catalogue.ids import new_id
 
 MIN_PASSWORD = 10
 MAX_PASSWORD = 1024
+MAX_FULL_NAME = 100
 _TOUCH_AFTER = timedelta(minutes=5)
 
 _hasher = argon2.PasswordHasher()
@@ -50,13 +51,26 @@ def is_new(hub: Hub) -> bool:
 
 
 def create_user(
-    hub: Hub, name: str, password: str, *, full_name: str = "", email: str | None = None, is_admin: bool = False
+    hub: Hub,
+    name: str,
+    password: str,
+    *,
+    full_name: str = "",
+    email: str | None = None,
+    is_admin: bool = False,
+    only_first: bool = False,
 ) -> Account:
-    """A new user. The first one of a hub is administrator whatever ``is_admin`` says."""
+    """A new user. The first one of a hub is administrator whatever ``is_admin`` says.
+
+    ``only_first`` raises Conflict where there is one already.
+    """
     check_account_name(name)
     check_password(password)
+    check_full_name(full_name)
     hashed = _hasher.hash(password)
     with hub.storage.catalogue.write() as tx:
+        if only_first and accounts.count_users(tx):
+            raise Conflict("This hub has its administrator already; sign in instead.")
         if accounts.by_name(tx, name):
             raise AlreadyExists(f"The name {name} is taken; choose another.", name)
         account = Account(
@@ -79,6 +93,7 @@ def create_organisation(
 ) -> Account:
     """A new organisation with ``owner`` as its first member, in the role admin."""
     check_account_name(name)
+    check_full_name(full_name)
     if owner.kind is not AccountKind.USER:
         raise Invalid(f"{owner.name} is an organisation; an organisation is owned by a user.")
     with hub.storage.catalogue.write() as tx:
@@ -239,11 +254,24 @@ def invite(hub: Hub, actor: Actor) -> tuple[Invite, str]:
 
 
 def register(
-    hub: Hub, name: str, password: str, *, full_name: str = "", email: str | None = None, invitation: str = ""
+    hub: Hub,
+    name: str,
+    password: str,
+    *,
+    full_name: str = "",
+    email: str | None = None,
+    invitation: str = "",
+    address: str = "",
 ) -> Account:
-    """Make one's own account, as the setting ``registration`` allows. Raises Forbidden where it does not."""
+    """Make one's own account, as the setting ``registration`` allows. Raises Forbidden where it does not.
+
+    Attempts from one ``address`` are counted against ``rate_limit_sign_in``: each costs a slow hash.
+    """
     hub.check_writable()
-    found = _check_registration(hub, invitation)
+    found = check_registration(hub, invitation)
+    if address:
+        key, limit = f"register@{address}", hub.settings.rate_limit_sign_in
+        hub.rate_limits.take(key, limit, "Too many attempts to make an account.")
     account = create_user(hub, name, password, full_name=full_name, email=email)
     if found:
         with hub.storage.catalogue.write() as tx:
@@ -251,7 +279,8 @@ def register(
     return account
 
 
-def _check_registration(hub: Hub, invitation: str) -> Invite | None:
+def check_registration(hub: Hub, invitation: str = "") -> Invite | None:
+    """The invitation to be used, or None where none is needed. Raises Forbidden where ``register`` would."""
     if hub.settings.registration == "open":
         return None
     if hub.settings.registration == "closed":
@@ -268,9 +297,16 @@ def update(hub: Hub, account: Account, **values: object) -> Account:
     allowed = {"full_name", "email", "is_admin", "is_disabled", "quota_bytes", "default_visibility"}
     if unknown := set(values) - allowed:
         raise ValueError(f"not to be changed: {unknown}")
+    check_full_name(str(values.get("full_name", "")))
     with hub.storage.catalogue.write() as tx:
         accounts.update(tx, account.id, **values)
     return replace(account, **values)  # type: ignore[arg-type]
+
+
+def check_full_name(full_name: str) -> None:
+    """Raises Invalid for a name that would not fit on one line."""
+    if len(full_name) > MAX_FULL_NAME or not full_name.isprintable():
+        raise Invalid(f"A full name is one line of at most {MAX_FULL_NAME} characters.")
 
 
 def check_password(password: str) -> None:

@@ -52,6 +52,7 @@ def client_address(request: Request) -> str:
 def actor_of(request: Request) -> Actor:
     """Who asks: by token, else by session where the request changes nothing; counted against the rate limit.
 
+    A session also counts for a form of the pages, once its token has been checked (``request.state.form_checked``).
     Reads the catalogue, so call it off the event loop. The answer is kept for the rest of the request. Raises
     BadCredentials, RateLimited.
     """
@@ -94,7 +95,7 @@ def _recognise(request: Request) -> Actor:
     if token:
         return accounts.actor_by_token(hub, token)
     secret = request.cookies.get(SESSION_COOKIE)
-    if secret and request.method in _SAFE:
+    if secret and (request.method in _SAFE or getattr(request.state, "form_checked", False)):
         found = accounts.actor_by_session(hub, secret)
         if found:
             return found[0]
