@@ -1,0 +1,324 @@
+"""The contract of the catalogue, and its migrations."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from alembic.config import Config
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from openshelf.domain.access import Access, access_to, read_scope
+from openshelf.domain.names import RepoId, RepoKind
+from openshelf.domain.people import ANONYMOUS, Account, AccountKind, Actor, Grant, Role, Token, TokenRole
+from openshelf.domain.repos import Repo, Visibility
+from openshelf.domain.tree import Blob
+from openshelf.errors import ConfigurationError
+from openshelf.storage import search
+from openshelf.storage.catalogue import Catalogue, accounts, blobs, events, migrate, refs, repos, xorbs
+from openshelf.storage.catalogue.xorbs import XetFileRow, XorbRow
+from tests.storage.backends import CATALOGUES
+
+NOW = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
+A, B = "aa" * 32, "bb" * 32
+
+
+@pytest.fixture(params=sorted(CATALOGUES))
+def catalogue(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Catalogue]:
+    opened = CATALOGUES[request.param](tmp_path)
+    yield opened
+    opened.close()
+
+
+def _account(name: str, kind: AccountKind = AccountKind.USER) -> Account:
+    return Account(name, kind, name, name.title(), NOW)
+
+
+def _repo(catalogue: Catalogue, owner: str, name: str, visibility: Visibility = Visibility.PUBLIC) -> Repo:
+    with catalogue.write() as tx:
+        if accounts.by_name(tx, owner) is None:
+            accounts.insert(tx, _account(owner))
+        repos.insert(
+            tx,
+            repo_id=f"id{owner}{name}",
+            kind=RepoKind.MODEL,
+            owner_id=owner,
+            name=name,
+            visibility=visibility,
+            at=NOW,
+        )
+        repo = repos.by_name(tx, RepoKind.MODEL, RepoId(owner, name))
+    assert repo is not None
+    return repo
+
+
+def test_the_migrations_give_the_schema(catalogue: Catalogue) -> None:
+    assert migrate.differences(catalogue) == []
+    assert migrate.current_revision(catalogue) == migrate.head_revision()
+
+
+def test_a_new_catalogue_needs_no_backup(tmp_path: Path) -> None:
+    catalogue = Catalogue.on_sqlite(tmp_path / "catalogue.db")
+    assert migrate.upgrade(catalogue, tmp_path / "backups") is None
+    assert migrate.upgrade(catalogue, tmp_path / "backups") is None
+    assert not (tmp_path / "backups").exists()
+    catalogue.close()
+
+
+_NEXT = """
+from alembic import op
+revision, down_revision, branch_labels, depends_on = "next", "{head}", None, None
+def upgrade():
+    op.execute("CREATE TABLE added (x INTEGER)")
+    op.execute("{more}")
+"""
+
+
+@pytest.mark.parametrize(("more", "works"), [("SELECT 1", True), ("SELECT FROM nonsense", False)])
+def test_an_upgrade_backs_up_first_and_is_one_transaction(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, more: str, works: bool
+) -> None:
+    catalogue = Catalogue.on_sqlite(tmp_path / "catalogue.db")
+    migrate.upgrade(catalogue)
+    with catalogue.write() as tx:
+        accounts.insert(tx, _account("ada"))
+    scripts = tmp_path / "migrations"
+    shutil.copytree(Path(migrate.__file__).parent / "migrations", scripts)
+    (scripts / "versions" / "next.py").write_text(_NEXT.format(head=migrate.head_revision(), more=more))
+    config = Config()
+    config.set_main_option("script_location", str(scripts))
+    monkeypatch.setattr(migrate, "_config", lambda: config)
+    if works:
+        assert migrate.upgrade(catalogue, tmp_path / "backups") is not None
+    else:
+        with pytest.raises(sa.exc.OperationalError):
+            migrate.upgrade(catalogue, tmp_path / "backups")
+    with catalogue.read() as tx:
+        assert sa.inspect(tx).has_table("added") is works
+    catalogue.close()
+    (backup,) = (tmp_path / "backups").iterdir()
+    copy = Catalogue.on_sqlite(backup)
+    with copy.read() as tx:
+        assert accounts.by_name(tx, "ada") is not None
+        assert not sa.inspect(tx).has_table("added")
+    copy.close()
+
+
+def test_a_newer_catalogue_is_left_alone(catalogue: Catalogue) -> None:
+    with catalogue.write() as tx:
+        tx.execute(sa.text("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(ConfigurationError, match="written by a newer"):
+        migrate.upgrade(catalogue)
+
+
+def test_times_keep_their_microseconds_and_zone(catalogue: Catalogue) -> None:
+    with catalogue.write() as tx:
+        accounts.insert(tx, _account("ada"))
+    with catalogue.read() as tx:
+        found = accounts.by_name(tx, "ADA")
+    assert found is not None
+    assert found.created_at == NOW
+
+
+def test_an_error_undoes_the_transaction(catalogue: Catalogue) -> None:
+    def insert_twice() -> None:
+        with catalogue.write() as tx:
+            accounts.insert(tx, _account("ada"))
+            accounts.insert(tx, _account("Ada"))
+
+    with pytest.raises(sa.exc.IntegrityError):
+        insert_twice()
+    with catalogue.read() as tx:
+        assert accounts.by_name(tx, "ada") is None
+
+
+def test_writers_take_turns(catalogue: Catalogue) -> None:
+    def add(number: int) -> None:
+        for step in range(10):
+            with catalogue.write() as tx:
+                value = int(events.get_meta(tx, "count") or 0)
+                events.set_meta(tx, "count", str(value + 1))
+                events.enqueue(tx, "job", f"{number}-{step}", {}, NOW)
+
+    threads = [threading.Thread(target=add, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    with catalogue.read() as tx:
+        assert events.get_meta(tx, "count") == "40"
+        assert events.count_waiting(tx) == 40
+
+
+def test_names_are_found_in_any_case_and_after_a_move(catalogue: Catalogue) -> None:
+    repo = _repo(catalogue, "Ada", "Model")
+    with catalogue.write() as tx:
+        repos.move(tx, repo, "Ada", "Renamed")
+    with catalogue.read() as tx:
+        assert repos.by_name(tx, RepoKind.MODEL, RepoId("ada", "model")) is None
+        assert repos.by_name(tx, RepoKind.DATASET, RepoId("ada", "renamed")) is None
+        former = repos.by_former_name(tx, RepoKind.MODEL, RepoId("ADA", "mODEL"))
+    assert former is not None
+    assert former.full_name == "Ada/Renamed"
+
+
+def test_two_repos_cannot_have_one_name(catalogue: Catalogue) -> None:
+    _repo(catalogue, "ada", "model")
+    with pytest.raises(sa.exc.IntegrityError), catalogue.write() as tx:
+        repos.insert(
+            tx,
+            repo_id="other",
+            kind=RepoKind.MODEL,
+            owner_id="ada",
+            name="MODEL",
+            visibility=Visibility.PUBLIC,
+            at=NOW,
+        )
+
+
+def test_tags_and_search(catalogue: Catalogue) -> None:
+    first, second = _repo(catalogue, "ada", "distilbert-small"), _repo(catalogue, "ada", "other")
+    with catalogue.write() as tx:
+        repos.set_facts(tx, first, {"license": "mit"}, ["license:mit", "PyTorch", "PyTorch"])
+        for repo in (first, second):
+            found = repos.by_id(tx, repo.id)
+            assert found is not None
+            search.index(tx, found, 'A "quoted" card über Bären')
+    with catalogue.read() as tx:
+        everything = read_scope(ANONYMOUS)
+        assert [r.name for r in repos.select(tx, everything, tags=["LICENSE:mit", "pytorch"])] == ["distilbert-small"]
+        assert search.find(tx, "bert") == [first.seq]
+        assert search.find(tx, 'über "quoted"') == [second.seq, first.seq]
+        assert search.find(tx, 'bert" OR "other') == []
+        assert search.find(tx, "ot") == [second.seq]
+        assert search.find(tx, "% _") == []
+        assert repos.count(tx, everything, matching=[first.seq]) == 1
+
+
+def test_deleting_a_repo_takes_its_links_but_no_bytes(catalogue: Catalogue) -> None:
+    repo = _repo(catalogue, "ada", "model")
+    with catalogue.write() as tx:
+        blobs.save(tx, Blob(A, 3), NOW, is_whole=True)
+        blobs.link(tx, repo.id, [A], NOW)
+        refs.record(tx, repo.id, "refs/heads/main", "0" * 40, NOW)
+        repos.delete(tx, repo.id)
+    with catalogue.read() as tx:
+        assert blobs.get(tx, A) is not None
+        assert blobs.links(tx, repo.id) == {}
+        assert refs.recorded(tx, repo.id) == {}
+
+
+def test_blobs_are_seen_through_links_only(catalogue: Catalogue) -> None:
+    mine = _repo(catalogue, "ada", "mine", Visibility.PRIVATE)
+    theirs = _repo(catalogue, "bob", "theirs", Visibility.PRIVATE)
+    with catalogue.write() as tx:
+        blobs.save(tx, Blob(A, 3), NOW, is_whole=True)
+        blobs.save(tx, Blob(B, 4), NOW, xet_hash=b"x" * 32)
+        blobs.link(tx, theirs.id, [A, B], NOW)
+        blobs.link(tx, mine.id, [A], NOW)
+        blobs.link(tx, mine.id, [A], NOW + timedelta(days=1))
+    nobody = read_scope(ANONYMOUS)
+    bob = read_scope(Actor(_account("bob"), {"bob": Role.ADMIN}))
+    with catalogue.read() as tx:
+        assert set(blobs.visible(tx, nobody, mine.id, [A, B])) == {A}
+        assert set(blobs.visible(tx, bob, mine.id, [A, B])) == {A, B}
+        assert set(blobs.linked(tx, mine.id, [A, B])) == {A}
+        assert blobs.visible_by_xet_hash(tx, nobody, mine.id, b"x" * 32) is None
+        assert blobs.visible_by_xet_hash(tx, nobody, theirs.id, b"x" * 32) is not None
+        assert (blobs.owner_bytes(tx, "bob"), blobs.owner_bytes(tx, "ada")) == (7, 3)
+        assert blobs.links(tx, mine.id) == {A: NOW + timedelta(days=1)}
+
+
+def test_a_blob_never_loses_a_form_by_being_saved_again(catalogue: Catalogue) -> None:
+    with catalogue.write() as tx:
+        blobs.save(tx, Blob(A, 3), NOW, is_whole=True)
+        blobs.forget_whole(tx, A)
+        first = blobs.get(tx, A)
+        blobs.save(tx, Blob(A, 3), NOW, xet_hash=b"x" * 32)
+        blobs.save(tx, Blob(A, 3), NOW)
+        second = blobs.get(tx, A)
+        blobs.forget_whole(tx, A)
+        third = blobs.get(tx, A)
+    assert first is not None
+    assert second is not None
+    assert third is not None
+    assert (first.is_whole, first.xet_hash) == (True, None)
+    assert (second.is_whole, second.xet_hash) == (True, b"x" * 32)
+    assert (third.is_whole, third.xet_hash) == (False, b"x" * 32)
+
+
+def test_xorbs_and_files(catalogue: Catalogue) -> None:
+    repo = _repo(catalogue, "ada", "mine", Visibility.PRIVATE)
+    row = XorbRow(b"x" * 32, 10, 20, b"index", NOW, NOW)
+    with catalogue.write() as tx:
+        assert xorbs.save(tx, row)
+        assert not xorbs.save(tx, row)
+        assert xorbs.save_file(tx, XetFileRow(b"f" * 32, 20, b"segments"), [row.hash, row.hash], NOW)
+        assert not xorbs.save_file(tx, XetFileRow(b"f" * 32, 20, b"segments"), [row.hash], NOW)
+        xorbs.save_dedup_chunks(tx, row.hash, [b"c" * 32])
+        xorbs.save_dedup_chunks(tx, row.hash, [b"c" * 32, b"d" * 32])
+        xorbs.touch(tx, [row.hash], NOW + timedelta(hours=1))
+        xorbs.link(tx, repo.id, [row.hash], NOW)
+    with catalogue.read() as tx:
+        found = xorbs.get(tx, row.hash)
+        assert found is not None
+        assert found.used_at == NOW + timedelta(hours=1)
+        assert xorbs.with_chunk(tx, b"d" * 32) == [row.hash]
+        assert xorbs.file(tx, b"f" * 32) == XetFileRow(b"f" * 32, 20, b"segments")
+        assert set(xorbs.visible(tx, None, repo.id, [row.hash])) == {row.hash}
+        assert xorbs.visible(tx, read_scope(ANONYMOUS), "another", [row.hash]) == {}
+
+
+def test_downloads_are_summed_over_thirty_days(catalogue: Catalogue) -> None:
+    repo = _repo(catalogue, "ada", "model")
+    with catalogue.write() as tx:
+        repos.add_downloads(tx, {repo.id: 5, "gone": 1}, date(2026, 1, 1))
+        repos.add_downloads(tx, {repo.id: 2}, date(2026, 1, 20))
+        repos.add_downloads(tx, {repo.id: 1}, date(2026, 2, 10))
+        found = repos.by_id(tx, repo.id)
+        assert found is not None
+        assert found.downloads == 3
+        assert repos.downloads_since(tx, repo.id, date(2026, 2, 10), None) == 8
+
+
+_OWNERS = ["me", "you", "lab"]
+_ROLES = st.sampled_from(list(Role))
+_grants = st.lists(st.builds(Grant, st.sampled_from([*_OWNERS, "idmea", "idyoua", "idlaba"]), _ROLES), max_size=3)
+
+
+@st.composite
+def _actors(draw: st.DrawFn) -> Actor:
+    if draw(st.booleans()) and draw(st.booleans()):
+        return ANONYMOUS
+    account = Account(
+        "me", AccountKind.USER, "me", "Me", NOW, is_admin=draw(st.booleans()), is_disabled=draw(st.booleans())
+    )
+    roles = {"me": Role.ADMIN} | draw(st.dictionaries(st.sampled_from(["lab"]), _ROLES))
+    kind = draw(st.sampled_from([None, *TokenRole]))
+    token = None
+    if kind is not None:
+        grants = tuple(draw(_grants)) if kind is TokenRole.FINE_GRAINED else ()
+        token = Token("t", "me", "t", kind, "", NOW, grants=grants)
+    return Actor(account, roles, {}, token)
+
+
+@given(actor=_actors())
+@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+def test_the_rule_as_sql_is_the_rule(catalogue: Catalogue, actor: Actor) -> None:
+    with catalogue.read() as tx:
+        known = repos.all_ids(tx)
+    if not known:
+        for owner in _OWNERS:
+            for name, visibility in (("a", Visibility.PRIVATE), ("b", Visibility.PRIVATE), ("c", Visibility.PUBLIC)):
+                _repo(catalogue, owner, name, visibility)
+    with catalogue.read() as tx:
+        every = [found for repo_id in repos.all_ids(tx) if (found := repos.by_id(tx, repo_id))]
+        seen = {repo.id for repo in repos.select(tx, read_scope(actor), limit=100)}
+    assert len(every) == 9
+    assert seen == {repo.id for repo in every if access_to(actor, repo) >= Access.READ}
