@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import quote
@@ -63,20 +65,26 @@ class HubView:
         found = self._json(f"/api/{kind}s/{name}/refs", include_prs="1")
         return {group: {ref["name"]: ref["targetCommit"] for ref in found[group] or []} for group in found}
 
+    def move(self, old: str, new: str, kind: str = "model") -> None:
+        self._client.post("/api/repos/move", json={"fromRepo": old, "toRepo": new, "type": kind}).raise_for_status()
+
     def upload(self, name: str, files: dict[str, bytes], kind: str = "model", revision: str = "main") -> str:
         """Commit small files; the id of the commit."""
-        import base64
-        import json
+        return str(self._commit(f"/api/{kind}s/{name}/commit/{quote(revision, safe='')}", files)["commitOid"])
 
-        lines = [{"key": "header", "value": {"summary": "Add files", "description": ""}}]
+    def open_pull(self, name: str, files: dict[str, bytes], kind: str = "model") -> str:
+        """Propose small files; the address of the pull request."""
+        return str(self._commit(f"/api/{kind}s/{name}/commit/main?create_pr=1", files)["pullRequestUrl"])
+
+    def _commit(self, url: str, files: dict[str, bytes]) -> dict[str, Any]:
+        lines: list[dict[str, Any]] = [{"key": "header", "value": {"summary": "Add files", "description": ""}}]
         for path, content in files.items():
             value = {"path": path, "content": base64.b64encode(content).decode(), "encoding": "base64"}
             lines.append({"key": "file", "value": value})
         body = "\n".join(json.dumps(line) for line in lines)
         headers = {"content-type": "application/x-ndjson"}
-        url = f"/api/{kind}s/{name}/commit/{quote(revision, safe='')}"
-        answer = self._client.post(url, content=body, headers=headers).raise_for_status()
-        return str(answer.json()["commitOid"])
+        done: dict[str, Any] = self._client.post(url, content=body, headers=headers).raise_for_status().json()
+        return done
 
     def _json(self, url: str, **params: str) -> Any:
         return self._client.get(url, params=params).raise_for_status().json()

@@ -28,7 +28,7 @@ class Client:
 
     @property
     def version(self) -> str:
-        return locked_version(self.environment, self.package)
+        return locked_version(self.environment, self.package) if self.package else ""
 
 
 def locked_version(environment: str, package: str) -> str:
