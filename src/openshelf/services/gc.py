@@ -1,0 +1,165 @@
+"""Garbage collection: bytes that nothing refers to are removed after a grace period, never before.
+
+The order keeps concurrent pushes safe. Links of one repo are judged under its lock, by what its history names then.
+A blob's row goes, in the writer's turn, only while no repo is linked to it; its bytes go in the same turn. Whoever
+records a blob checks in the writer's turn that its bytes are there (``services.stored``), so an upload of the same
+bytes in the same moment either keeps them or is told to send them again. Clients remember for three weeks which xorbs
+they have sent: the grace period is longer, and each removal of xorbs begins a new generation of addresses, under which
+clients remember nothing.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from openshelf.errors import StorageFault
+from openshelf.services.hub import Hub, now
+from openshelf.storage.catalogue import events, garbage, repos
+from openshelf.storage.repositories.reachable import reachable_blobs
+from openshelf.xet.hashes import to_hex
+
+GENERATION = "xet-generation"
+_ORPHAN_SECONDS = 86_400
+_TEMPORARY_SECONDS = 86_400
+_UPLOAD_SECONDS = 7 * 86_400
+
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Collected:
+    """What was removed, or in a dry run would be. ``freed_bytes`` counts stored bytes of blobs and xorbs."""
+
+    links: int = 0
+    blobs: int = 0
+    files: int = 0
+    xorbs: int = 0
+    repositories: int = 0
+    temporary: int = 0
+    freed_bytes: int = 0
+
+
+class _Undo(Exception):
+    """Ends a dry run's transaction."""
+
+
+def collect(hub: Hub, *, dry_run: bool = True, progress: Progress = lambda *_: None) -> Collected:
+    """Remove what nothing refers to since ``gc_grace_days``. A dry run changes nothing and counts the same.
+
+    Raises StorageFault, having removed nothing, where a repository cannot be read: what it names is unknown then.
+    """
+    before = now() - timedelta(days=hub.settings.gc_grace_days)
+    with hub.storage.locks.hold("garbage-collection", timeout=1):
+        if dry_run:
+            return _rehearse(hub, before, progress)
+        hub.check_writable()
+        links = _unlink(hub, before, progress)
+        blobs, blob_bytes = _sweep_blobs(hub, before)
+        with hub.storage.catalogue.write() as tx:
+            files = garbage.remove_xet_files(tx, before)
+        xorbs, xorb_bytes = _sweep_xorbs(hub, before)
+        repositories = _orphan_repositories(hub, remove=True)
+        temporary = hub.storage.discard_stale(_TEMPORARY_SECONDS, _UPLOAD_SECONDS)
+    return Collected(links, blobs, files, xorbs, repositories, temporary, blob_bytes + xorb_bytes)
+
+
+def _rehearse(hub: Hub, before: datetime, progress: Progress) -> Collected:
+    """Do all that concerns the catalogue in one transaction, and undo it."""
+    reachable = _reachable(hub, progress)
+    found = Collected()
+    try:
+        with hub.storage.catalogue.write() as tx:
+            links = sum(garbage.unlink_stale(tx, repo_id, named, before) for repo_id, named in reachable.items())
+            blobs = garbage.remove_blobs(tx, before, limit=1_000_000)
+            files = garbage.remove_xet_files(tx, before)
+            xorbs = garbage.remove_xorbs(tx, before, limit=1_000_000)
+            freed = sum(row.size for row in blobs if row.is_whole) + sum(size for _, size in xorbs)
+            orphans = _orphan_repositories(hub, remove=False)
+            found = Collected(links, len(blobs), files, len(xorbs), orphans, 0, freed)
+            raise _Undo
+    except _Undo:
+        return found
+
+
+def _reachable(hub: Hub, progress: Progress) -> dict[str, set[str]]:
+    with hub.storage.catalogue.read() as tx:
+        ids = repos.all_ids(tx)
+    found = {}
+    for number, repo_id in enumerate(ids):
+        progress("reading repositories", number, len(ids))
+        found[repo_id] = _named(hub, repo_id)
+    return found
+
+
+def _unlink(hub: Hub, before: datetime, progress: Progress) -> int:
+    # All repositories must be readable before anything goes.
+    _reachable(hub, progress)
+    with hub.storage.catalogue.read() as tx:
+        ids = repos.all_ids(tx)
+    gone = 0
+    for number, repo_id in enumerate(ids):
+        progress("comparing links", number, len(ids))
+        with hub.storage.locks.hold(f"repo-{repo_id}"):
+            if not hub.storage.repositories.exists(repo_id):
+                continue
+            named = _named(hub, repo_id)
+            with hub.storage.catalogue.write() as tx:
+                gone += garbage.unlink_stale(tx, repo_id, named, before)
+    return gone
+
+
+def _named(hub: Hub, repo_id: str) -> set[str]:
+    try:
+        git = hub.storage.repositories.open(repo_id)
+    except StorageFault:
+        with hub.storage.catalogue.read() as tx:
+            if repos.by_id(tx, repo_id) is None:
+                return set()
+        raise
+    return {blob.sha256 for blob in reachable_blobs(git)}
+
+
+def _sweep_blobs(hub: Hub, before: datetime) -> tuple[int, int]:
+    count = freed = 0
+    while True:
+        with hub.storage.catalogue.write() as tx:
+            gone = garbage.remove_blobs(tx, before)
+            for row in gone:
+                if row.is_whole and hub.storage.blobs.delete(row.sha256):
+                    freed += row.size
+        count += len(gone)
+        if not gone:
+            return count, freed
+
+
+def _sweep_xorbs(hub: Hub, before: datetime) -> tuple[int, int]:
+    count = freed = 0
+    while True:
+        with hub.storage.catalogue.write() as tx:
+            gone = garbage.remove_xorbs(tx, before)
+            if gone:
+                generation = int(events.get_meta(tx, GENERATION) or 1)
+                events.set_meta(tx, GENERATION, str(generation + 1))
+            for xorb_hash, size in gone:
+                if hub.storage.xorbs.delete(to_hex(xorb_hash)):
+                    freed += size
+        count += len(gone)
+        if not gone:
+            return count, freed
+
+
+def _orphan_repositories(hub: Hub, *, remove: bool) -> int:
+    """Repositories that the catalogue does not know, left by a crash while one was made or deleted."""
+    with hub.storage.catalogue.read() as tx:
+        known = set(repos.all_ids(tx))
+    count = 0
+    for repo_id in hub.storage.repositories.ids():
+        modified = hub.storage.repositories.path(repo_id).stat().st_mtime
+        if repo_id not in known and modified < time.time() - _ORPHAN_SECONDS:
+            count += 1
+            if remove:
+                hub.storage.repositories.delete(repo_id)
+    return count

@@ -1,0 +1,27 @@
+"""Recording bytes that have arrived: the one way a blob or xorb enters the catalogue."""
+
+from __future__ import annotations
+
+from openshelf.domain.repos import Repo
+from openshelf.domain.tree import Blob
+from openshelf.errors import Unavailable
+from openshelf.services.hub import Hub, now
+from openshelf.storage.catalogue import Transaction, blobs
+
+
+def record_whole(hub: Hub, repo: Repo, blob: Blob) -> None:
+    """Record a whole blob, verified and kept in the store, and let ``repo`` use it."""
+    moment = now()
+    with hub.storage.catalogue.write() as tx:
+        check_present(hub, tx, blob)
+        blobs.save(tx, blob, moment, is_whole=True)
+        blobs.link(tx, repo.id, [blob.sha256], moment)
+
+
+def check_present(hub: Hub, _tx: Transaction, blob: Blob) -> None:
+    """Raises Unavailable where garbage collection took the bytes before their row was written.
+
+    It takes bytes within a write transaction only, so what is there within ours stays.
+    """
+    if hub.storage.blobs.size(blob.sha256) is None:
+        raise Unavailable(f"Blob {blob.sha256} was removed while it was sent again; send it once more.")
