@@ -30,7 +30,7 @@ SETTINGS = {
 
 @dataclass(frozen=True)
 class People:
-    """Who is there: alice runs the hub, bob is somebody else, and both are in the organisation."""
+    """Who is there: alice runs the hub and owns the organisation; bob is somebody else."""
 
     alice: str
     alice_reads: str
