@@ -15,7 +15,7 @@ MAX_PATH_PART_BYTES = 255
 MAX_PATH_DEPTH = 64
 
 RESERVED_OWNERS = frozenset(
-    "admin api assets buckets collections datasets docs favicon.ico healthz info join kernels login logout "
+    "administration api assets buckets collections datasets docs favicon.ico healthz info join kernels login logout "
     "metrics models new notifications oauth openapi.json organizations readyz robots.txt search settings "
     "setup signin signout signup spaces static tokens uploads users v1 v2 well-known xet".split()
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from types import MappingProxyType
 
@@ -121,3 +121,9 @@ class Actor:
 
 
 ANONYMOUS = Actor()
+
+
+def operator() -> Actor:
+    """Whoever may use the data folder itself, at the command line of the hub's machine; may do everything."""
+    moment = datetime.fromtimestamp(0, UTC)
+    return Actor(Account("operator", AccountKind.USER, "operator", "Operator", moment, is_admin=True))

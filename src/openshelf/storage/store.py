@@ -14,6 +14,8 @@ from __future__ import annotations
 
 import json
 import secrets
+import shutil
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +24,7 @@ from openshelf.storage.blobs import BlobStore
 from openshelf.storage.catalogue import Catalogue
 from openshelf.storage.catalogue.migrate import upgrade
 from openshelf.storage.durable import make_folder, write_file
+from openshelf.storage.jobs import Jobs
 from openshelf.storage.locks import DiskLocks, Locks
 from openshelf.storage.objects import DiskObjects, Objects
 from openshelf.storage.parts import PartStore
@@ -30,6 +33,8 @@ from openshelf.storage.repositories import Repositories
 FORMAT = 1
 FORMAT_FILE = "format.json"
 CATALOGUE_FILE = "catalogue.db"
+JOBS_FILE = "jobs.db"
+TEMPORARY = "temporary"
 SECRET_FILE = "secret.key"  # noqa: S105 - a file name
 
 
@@ -44,9 +49,20 @@ class Storage:
     parts: PartStore
     repositories: Repositories
     locks: Locks
+    jobs: Jobs
     secret: bytes
 
+    def discard_stale(self, temporary_seconds: float, upload_seconds: float) -> int:
+        """Remove temporary files, and uploads in parts, that nothing was written to for so long; returns how many."""
+        limit, gone = time.time() - temporary_seconds, 0
+        for path in (self.root / TEMPORARY).iterdir():
+            if _newest(path) < limit:
+                shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
+                gone += 1
+        return gone + self.parts.discard_older_than(upload_seconds)
+
     def close(self) -> None:
+        self.jobs.close()
         self.catalogue.close()
 
 
@@ -65,7 +81,7 @@ def open_storage(root: Path, *, create: bool = True) -> Storage:
         catalogue = Catalogue.on_sqlite(root / CATALOGUE_FILE)
         upgrade(catalogue, root / "backups")
         secret = _secret(root / SECRET_FILE)
-    temporary = root / "temporary"
+    temporary = root / TEMPORARY
     return Storage(
         root=root,
         catalogue=catalogue,
@@ -74,13 +90,17 @@ def open_storage(root: Path, *, create: bool = True) -> Storage:
         parts=PartStore(root / "parts"),
         repositories=Repositories(root / "repositories"),
         locks=locks,
+        jobs=Jobs(root / JOBS_FILE),
         secret=secret,
     )
 
 
 def _make_root(root: Path) -> None:
     try:
-        make_folder(root)
+        if not root.exists():
+            make_folder(root)
+            # Password hashes, private files and the key that signs addresses are in there.
+            root.chmod(0o700)
     except OSError as error:
         raise ConfigurationError(f"The data folder {root} cannot be made: {error.strerror}.") from error
 
@@ -109,3 +129,13 @@ def _secret(path: Path) -> bytes:
     if len(secret) != 32:
         raise ConfigurationError(f"{path} must hold 32 bytes. Restore it from a backup, or delete it.")
     return secret
+
+
+def _newest(path: Path) -> float:
+    """When ``path``, or anything in it, was last changed, in seconds since 1970."""
+    try:
+        if not path.is_dir():
+            return path.stat().st_mtime
+        return max([path.stat().st_mtime, *(below.lstat().st_mtime for below in path.rglob("*"))])
+    except FileNotFoundError:
+        return time.time()
