@@ -17,11 +17,11 @@ from datetime import datetime, timedelta
 
 from openshelf.errors import StorageFault
 from openshelf.services.hub import Hub, now
+from openshelf.services.xet_access import GENERATION_KEY, generation
 from openshelf.storage.catalogue import events, garbage, repos
 from openshelf.storage.repositories.reachable import reachable_blobs
 from openshelf.xet.hashes import to_hex
 
-GENERATION = "xet-generation"
 _ORPHAN_SECONDS = 86_400
 _TEMPORARY_SECONDS = 86_400
 _UPLOAD_SECONDS = 7 * 86_400
@@ -141,8 +141,7 @@ def _sweep_xorbs(hub: Hub, before: datetime) -> tuple[int, int]:
         with hub.storage.catalogue.write() as tx:
             gone = garbage.remove_xorbs(tx, before)
             if gone:
-                generation = int(events.get_meta(tx, GENERATION) or 1)
-                events.set_meta(tx, GENERATION, str(generation + 1))
+                events.set_meta(tx, GENERATION_KEY, str(generation(tx) + 1))
             for xorb_hash, size in gone:
                 if hub.storage.xorbs.delete(to_hex(xorb_hash)):
                     freed += size

@@ -1,11 +1,14 @@
-"""Which blobs the history of a repository names."""
+"""What the history of a repository reaches: the blobs it names, and whether its objects are all there."""
 
 from __future__ import annotations
+
+import subprocess
 
 import pygit2
 from pygit2.enums import SortMode
 
 from openshelf.domain.tree import Blob
+from openshelf.storage.repositories.processes import environment, git_path
 from openshelf.storage.repositories.repository import GitRepository
 
 
@@ -36,3 +39,10 @@ def _commits(repository: GitRepository) -> list[str]:
     for ref in repository.refs():
         walker.push(pygit2.Oid(hex=ref.commit))
     return [str(commit.id) for commit in walker]
+
+
+def object_faults(repository: GitRepository) -> list[str]:
+    """What ``git fsck`` finds wrong with the objects; empty where all are there and whole."""
+    arguments = ["-C", str(repository.path), "fsck", "--full", "--no-dangling", "--no-progress"]
+    done = subprocess.run([git_path(), *arguments], capture_output=True, text=True, env=environment(), check=False)
+    return (done.stderr or done.stdout).strip().splitlines() if done.returncode else []
