@@ -17,6 +17,7 @@ from datetime import datetime, timedelta
 
 from openshelf.errors import StorageFault
 from openshelf.services.hub import Hub, now
+from openshelf.services.stored import REMOVAL_LOCK
 from openshelf.services.xet_access import GENERATION_KEY, generation
 from openshelf.storage.catalogue import events, garbage, repos
 from openshelf.storage.repositories.reachable import reachable_blobs
@@ -52,7 +53,7 @@ def collect(hub: Hub, *, dry_run: bool = True, progress: Progress = lambda *_: N
     Raises StorageFault, having removed nothing, where a repository cannot be read: what it names is unknown then.
     """
     before = now() - timedelta(days=hub.settings.gc_grace_days)
-    with hub.storage.locks.hold("garbage-collection", timeout=1):
+    with hub.storage.locks.hold(REMOVAL_LOCK, timeout=1):
         if dry_run:
             return _rehearse(hub, before, progress)
         hub.check_writable()

@@ -8,6 +8,9 @@ from openshelf.errors import Unavailable
 from openshelf.services.hub import Hub, now
 from openshelf.storage.catalogue import Transaction, blobs
 
+REMOVAL_LOCK = "removal"
+"""Held by whoever removes stored bytes, and by a backup, which must find all that its catalogue names."""
+
 
 def record_whole(hub: Hub, repo: Repo, blob: Blob) -> None:
     """Record a whole blob, verified and kept in the store, and let ``repo`` use it."""

@@ -1,0 +1,197 @@
+"""A copy of the data folder, made beside a running server, and the way back.
+
+The order makes the copy whole. Repositories are copied first, each under its lock; then bytes; then a snapshot of the
+catalogue; then the bytes that came meanwhile. So all that a copied ref or the snapshot names is in the copy: bytes are
+only ever added while a backup holds the removal lock. Where the snapshot is newer than a repository, the reconciler
+takes the catalogue back to what git says; repos made after the beginning are left out.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from openshelf import __version__
+from openshelf.errors import ConfigurationError, Conflict, Invalid
+from openshelf.services import fsck
+from openshelf.services.accept import reconcile
+from openshelf.services.hub import Hub, now
+from openshelf.services.stored import REMOVAL_LOCK
+from openshelf.services.xet_access import GENERATION_KEY
+from openshelf.storage.catalogue import Catalogue, events, migrate, repos
+from openshelf.storage.durable import make_folder, sync_file_system, write_file
+from openshelf.storage.objects import DiskObjects, Objects
+from openshelf.storage.store import CATALOGUE_FILE, FORMAT_FILE, SECRET_FILE
+
+STATE_FILE = "backup.json"
+SETTINGS_FILE = "openshelf.toml"
+_BYTES = ("blobs", "xorbs")
+
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class BackedUp:
+    """What a backup holds, and how much of it this run had to copy; sizes in bytes."""
+
+    repositories: int
+    objects: int
+    copied_objects: int
+    copied_bytes: int
+
+
+def back_up(hub: Hub, target: Path, progress: Progress = lambda *_: None) -> BackedUp:
+    """Make or renew the backup in folder ``target``. What it has already is not copied again.
+
+    Raises Invalid where ``target`` is something else, Unavailable while bytes are being removed.
+    """
+    target = target.absolute()
+    _check_target(hub, target)
+    with hub.storage.locks.hold("backup", timeout=1), hub.storage.locks.hold(REMOVAL_LOCK, timeout=60):
+        _write_state(target, complete=False)
+        copied_repos = _copy_repositories(hub, target / "repositories", progress)
+        first = _copy_bytes(hub, target, progress)
+        migrate.copy_sqlite(hub.storage.root / CATALOGUE_FILE, target / CATALOGUE_FILE)
+        second = _copy_bytes(hub, target, progress)
+        _match(target, copied_repos)
+        for name in (FORMAT_FILE, SECRET_FILE, SETTINGS_FILE):
+            if (hub.storage.root / name).exists():
+                shutil.copy2(hub.storage.root / name, target / name)
+        sync_file_system(target)
+        _write_state(target, complete=True)
+    return BackedUp(
+        len(copied_repos),
+        second.objects,
+        first.copied_objects + second.copied_objects,
+        first.copied_bytes + second.copied_bytes,
+    )
+
+
+def copy_back(source: Path, target: Path, progress: Progress = lambda *_: None) -> None:
+    """Copy the backup ``source`` into the new data folder ``target``; ``finish_restore`` completes it.
+
+    Raises ConfigurationError where ``source`` is no complete backup, Conflict where ``target`` holds something.
+    """
+    try:
+        state = json.loads((source / STATE_FILE).read_bytes())
+    except (OSError, ValueError) as error:
+        raise ConfigurationError(f"{source} is not a backup made by `openshelf backup`: {error}.") from error
+    if not state.get("complete"):
+        raise ConfigurationError(f"The backup in {source} was interrupted; run `openshelf backup` again.")
+    if target.exists() and any(target.iterdir()):
+        raise Conflict(f"{target} is not empty; restore into a new folder, so that nothing is overwritten.")
+    make_folder(target.absolute())
+    files = [path for path in source.rglob("*") if path.is_file() and path.name != STATE_FILE]
+    for number, path in enumerate(files):
+        progress("copying", number, len(files))
+        copy = target / path.relative_to(source)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(path, copy)
+    for folder in [path for path in (source / "repositories").rglob("*") if path.is_dir()]:
+        (target / folder.relative_to(source)).mkdir(parents=True, exist_ok=True)
+    sync_file_system(target)
+
+
+def finish_restore(hub: Hub, *, deep: bool = False, progress: Progress = lambda *_: None) -> fsck.Checked:
+    """Bring a restored catalogue to what git says, make clients forget later uploads, and check everything."""
+    with hub.storage.catalogue.read() as tx:
+        ids = repos.all_ids(tx)
+    for number, repo_id in enumerate(ids):
+        progress("reconciling", number, len(ids))
+        reconcile(hub, repo_id)
+    with hub.storage.catalogue.write() as tx:
+        # Larger than any number that was counted up, so that no client has seen this address.
+        events.set_meta(tx, GENERATION_KEY, str(int(time.time())))
+    return fsck.check(hub, deep=deep, progress=progress)
+
+
+def _check_target(hub: Hub, target: Path) -> None:
+    if target == hub.storage.root or hub.storage.root in target.parents:
+        raise Invalid(f"{target} lies in the data folder; put the backup elsewhere, best on another disk.")
+    if target.exists() and any(target.iterdir()) and not (target / STATE_FILE).exists():
+        raise Invalid(f"{target} is not empty and not a backup; name an empty folder, or one that a backup made.")
+    make_folder(target)
+
+
+def _write_state(target: Path, *, complete: bool) -> None:
+    state = {"complete": complete, "at": now().isoformat(), "release": __version__}
+    write_file(target / STATE_FILE, json.dumps(state).encode())
+
+
+def _copy_repositories(hub: Hub, target: Path, progress: Progress) -> set[str]:
+    with hub.storage.catalogue.read() as tx:
+        ids = repos.all_ids(tx)
+    copied = set()
+    for number, repo_id in enumerate(ids):
+        progress("repositories", number, len(ids))
+        with hub.storage.locks.hold(f"repo-{repo_id}"):
+            source = hub.storage.repositories.path(repo_id)
+            if source.is_dir():
+                _mirror(source, target / source.relative_to(hub.storage.repositories.root))
+                copied.add(repo_id)
+    return copied
+
+
+def _mirror(source: Path, target: Path) -> None:
+    """Make ``target`` the same tree of files; objects of git never change under one name, other files do."""
+    wanted = set()
+    for path in _walk(source):
+        relative = path.relative_to(source)
+        copy = target / relative
+        wanted.add(copy)
+        if path.is_dir():
+            copy.mkdir(parents=True, exist_ok=True)
+        elif relative.parts[0] != "objects" or not copy.exists() or copy.stat().st_size != path.stat().st_size:
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(path, copy)
+    for path in sorted(target.rglob("*"), reverse=True):
+        if path not in wanted:
+            path.rmdir() if path.is_dir() else path.unlink()
+
+
+def _walk(folder: Path) -> Iterator[Path]:
+    for path in sorted(folder.rglob("*")):
+        if not path.name.endswith(".lock"):
+            yield path
+
+
+def _copy_bytes(hub: Hub, target: Path, progress: Progress) -> BackedUp:
+    objects = copied = size = 0
+    stores: dict[str, Objects] = {"blobs": hub.storage.blobs.objects, "xorbs": hub.storage.xorbs}
+    for name in _BYTES:
+        copies = DiskObjects(target / name, target / "temporary")
+        have = {info.key: info.size for info in copies.list()}
+        there = list(stores[name].list())
+        for number, info in enumerate(there):
+            progress(name, number, len(there))
+            objects += 1
+            if have.get(info.key) != info.size:
+                staged = copies.stage()
+                for piece in stores[name].read(info.key):
+                    staged.write(piece)
+                staged.keep(info.key)
+                copied, size = copied + 1, size + info.size
+        for key in have.keys() - {info.key for info in there}:
+            copies.delete(key)
+    return BackedUp(0, objects, copied, size)
+
+
+def _match(target: Path, copied_repos: set[str]) -> None:
+    """Make the snapshot and the copied repositories speak of the same repos."""
+    catalogue = Catalogue.on_sqlite(target / CATALOGUE_FILE)
+    try:
+        with catalogue.write() as tx:
+            known = set(repos.all_ids(tx))
+            for repo_id in known - copied_repos:
+                repos.delete(tx, repo_id)
+    finally:
+        catalogue.close()
+    for path in (target / "repositories").glob("??/*.git"):
+        if path.name.removesuffix(".git") not in known & copied_repos:
+            shutil.rmtree(path)
+    for leftover in ("-wal", "-shm"):
+        (target / f"{CATALOGUE_FILE}{leftover}").unlink(missing_ok=True)
