@@ -83,6 +83,15 @@ class AddInline:
 
 
 @dataclass(frozen=True, slots=True)
+class AddStored:
+    """A file of ``size`` bytes that git has stored already, under the id ``oid``."""
+
+    path: str
+    oid: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
 class AddBlob:
     """A file kept outside git; size None means that of the stored blob."""
 
@@ -112,4 +121,4 @@ class DeleteFolder:
     path: str
 
 
-Change = AddInline | AddBlob | CopyFile | DeleteFile | DeleteFolder
+Change = AddInline | AddStored | AddBlob | CopyFile | DeleteFile | DeleteFolder

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Protocol
 
+from openshelf.domain.names import RepoId, RepoKind
+from openshelf.domain.people import Actor
 from openshelf.domain.repos import Repo, Revision
 from openshelf.domain.tree import CommitInfo, Entry
 from openshelf.errors import EntryNotFound, StorageFault
 from openshelf.services import chunked
+from openshelf.services import repos as repo_service
 from openshelf.services.hub import Hub
 from openshelf.storage.catalogue import blobs
 from openshelf.storage.catalogue.blobs import BlobRow
@@ -52,6 +55,33 @@ def file(hub: Hub, repo: Repo, asked: str, path: str) -> tuple[GitRepository, Re
     return git, found, entry
 
 
+@dataclass(frozen=True, slots=True)
+class FoundFile:
+    """A file at a revision of a repo that the actor may read."""
+
+    repo: Repo
+    revision: Revision
+    entry: Entry
+    content: Content
+
+
+def find_file(hub: Hub, actor: Actor, kind: RepoKind, repo_id: RepoId, asked: str, path: str) -> FoundFile:
+    """From the names in an address to the bytes, in one look into the catalogue and one into git.
+
+    Raises RepoNotFound, RevisionNotFound, EntryNotFound.
+    """
+    with hub.storage.catalogue.read() as tx:
+        repo = repo_service.find_in(tx, actor, kind, repo_id)
+        git, found, entry = file(hub, repo, asked, path)
+        if entry.blob is None:
+            inline = Content(entry.size, entry.oid, partial(_read_inline, git, entry.oid))
+            return FoundFile(repo, found, entry, inline)
+        row = blobs.linked(tx, repo.id, [entry.blob.sha256]).get(entry.blob.sha256)
+    if row is None:
+        raise _not_stored(repo, entry.blob.sha256)
+    return FoundFile(repo, found, entry, stored_content(hub, row))
+
+
 def content(hub: Hub, repo: Repo, git: GitRepository, entry: Entry) -> Content:
     """The bytes behind an entry of ``repo``. Raises StorageFault where they should be there and are not."""
     if entry.blob is None:
@@ -64,7 +94,7 @@ def blob_content(hub: Hub, repo: Repo, sha256: str) -> Content:
     with hub.storage.catalogue.read() as tx:
         row = blobs.linked(tx, repo.id, [sha256]).get(sha256)
     if row is None:
-        raise StorageFault(f"Blob {sha256} of {repo.full_name} is not stored; run `openshelf fsck`.")
+        raise _not_stored(repo, sha256)
     return stored_content(hub, row)
 
 
@@ -75,9 +105,11 @@ def stored_content(hub: Hub, row: BlobRow) -> Content:
     return Content(row.size, row.sha256, read, path, row.xet_hash)
 
 
-def xet_hashes(hub: Hub, entries: list[Entry]) -> dict[str, bytes]:
+def xet_hashes(hub: Hub, entries: Iterable[Entry]) -> dict[str, bytes]:
     """sha256 to Xet hash, for those entries that can be fetched by chunks."""
     digests = [entry.blob.sha256 for entry in entries if entry.blob]
+    if not digests:
+        return {}
     with hub.storage.catalogue.read() as tx:
         rows = blobs.get_many(tx, digests)
     return {sha256: row.xet_hash for sha256, row in rows.items() if row.xet_hash}
@@ -86,6 +118,10 @@ def xet_hashes(hub: Hub, entries: list[Entry]) -> dict[str, bytes]:
 def last_commits(git: GitRepository, commit: str, folder: str) -> dict[str, CommitInfo]:
     """Name of each entry in ``folder`` to the commit that changed it last."""
     return history.last_commits(git, commit, folder)
+
+
+def _not_stored(repo: Repo, sha256: str) -> StorageFault:
+    return StorageFault(f"Blob {sha256} of {repo.full_name} is not stored; run `openshelf fsck`.")
 
 
 def _read_inline(git: GitRepository, oid: str, start: int, end: int) -> Iterator[bytes]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -14,7 +14,17 @@ from openshelf.domain.names import check_path, pull_number
 from openshelf.domain.people import Actor
 from openshelf.domain.pulls import Pull, PullStatus
 from openshelf.domain.repos import Repo, Revision
-from openshelf.domain.tree import AddBlob, AddInline, Blob, Change, CopyFile, DeleteFile, DeleteFolder
+from openshelf.domain.tree import (
+    MAX_POINTER_BYTES,
+    AddBlob,
+    AddInline,
+    AddStored,
+    Blob,
+    Change,
+    CopyFile,
+    DeleteFile,
+    DeleteFolder,
+)
 from openshelf.errors import (
     Conflict,
     EntryNotFound,
@@ -108,6 +118,22 @@ def plan_upload(
     return modes
 
 
+def inline_store(hub: Hub, repo: Repo) -> Callable[[str, bytes], Change]:
+    """A function that makes the change which adds a file, and takes its bytes out of memory where they are many.
+
+    It raises InvalidChange for a file that must be kept outside git.
+    """
+    git = hub.storage.repositories.open(repo.id)
+
+    def store(path: str, content: bytes) -> Change:
+        _check_inline(hub, path, len(content))
+        if len(content) <= MAX_POINTER_BYTES:
+            return AddInline(path, content)
+        return AddStored(path, git.store(content), len(content))
+
+    return store
+
+
 def commit(
     hub: Hub,
     actor: Actor,
@@ -199,14 +225,10 @@ def _check_changes(hub: Hub, actor: Actor, repo: Repo, changes: Sequence[Change]
             check_path(change.path)
         match change:
             case AddInline(path, content):
-                if len(content) > hub.settings.max_inline_bytes:
-                    raise InvalidChange(
-                        f"{path} has {readable_size(len(content))}; files above "
-                        f"{readable_size(hub.settings.max_inline_bytes)} must be sent through LFS or Xet."
-                    )
+                _check_inline(hub, path, len(content))
                 pointer = Blob.from_pointer(content)
                 taken.append(AddBlob(path, pointer.sha256, pointer.size) if pointer else change)
-            case AddBlob() | CopyFile() | DeleteFile() | DeleteFolder():
+            case AddStored() | AddBlob() | CopyFile() | DeleteFile() | DeleteFolder():
                 taken.append(change)
     digests = {change.sha256 for change in taken if isinstance(change, AddBlob)}
     with hub.storage.catalogue.read() as tx:
@@ -222,6 +244,14 @@ def _check_changes(hub: Hub, actor: Actor, repo: Repo, changes: Sequence[Change]
         for change in taken
     ]
     return filled, sorted(digests)
+
+
+def _check_inline(hub: Hub, path: str, size: int) -> None:
+    limit = hub.settings.max_inline_bytes
+    if size > limit:
+        raise InvalidChange(
+            f"{path} has {readable_size(size)}; files above {readable_size(limit)} must be sent through LFS or Xet."
+        )
 
 
 def _target(git: GitRepository, revision: str) -> Revision:

@@ -8,7 +8,7 @@ from openshelf.domain.people import Actor
 from openshelf.domain.repos import DEFAULT_BRANCH, Ref, Repo
 from openshelf.errors import AlreadyExists, Invalid, RevisionNotFound
 from openshelf.services import repos
-from openshelf.services.accept import RefUpdate, move_refs
+from openshelf.services.accept import RefUpdate, author_of, move_refs
 from openshelf.services.hub import Hub
 
 
@@ -29,17 +29,17 @@ def delete_branch(hub: Hub, actor: Actor, repo: Repo, name: str) -> None:
     _delete(hub, actor, repo, f"refs/heads/{name}", name)
 
 
-def create_tag(hub: Hub, actor: Actor, repo: Repo, name: str, revision: str) -> Ref:
-    """A tag at ``revision``. Raises AlreadyExists, RevisionNotFound, InvalidName."""
+def create_tag(hub: Hub, actor: Actor, repo: Repo, name: str, revision: str, message: str = "") -> Ref:
+    """A tag at ``revision``; with a ``message`` an annotated one. Raises as ``create_branch`` does."""
     check_ref_name(name, "tag")
-    return _create(hub, actor, repo, f"refs/tags/{name}", revision)
+    return _create(hub, actor, repo, f"refs/tags/{name}", revision, message)
 
 
 def delete_tag(hub: Hub, actor: Actor, repo: Repo, name: str) -> None:
     _delete(hub, actor, repo, f"refs/tags/{name}", name)
 
 
-def _create(hub: Hub, actor: Actor, repo: Repo, ref: str, revision: str) -> Ref:
+def _create(hub: Hub, actor: Actor, repo: Repo, ref: str, revision: str, message: str = "") -> Ref:
     hub.check_writable()
     repos.check(actor, repo, Access.WRITE, repo.full_name)
     with hub.storage.locks.hold(f"repo-{repo.id}"):
@@ -47,7 +47,10 @@ def _create(hub: Hub, actor: Actor, repo: Repo, ref: str, revision: str) -> Ref:
         if any(existing.name == ref for existing in git.refs()):
             raise AlreadyExists(f"Reference {ref} already exists", ref)
         commit = git.resolve(revision).commit
-        move_refs(hub, actor, repo, git, [RefUpdate(ref, None, commit)])
+        target = commit
+        if message.strip():
+            target = git.write_tag(ref.removeprefix("refs/tags/"), commit, author_of(actor), message)
+        move_refs(hub, actor, repo, git, [RefUpdate(ref, None, target)])
     return Ref(ref, commit)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -21,6 +22,7 @@ from openshelf.storage.catalogue.ids import new_id
 
 MAIN = f"refs/heads/{DEFAULT_BRANCH}"
 PAGE = 1000
+SPACE_SDKS = ("gradio", "streamlit", "docker", "static")
 
 
 def find(hub: Hub, actor: Actor, kind: RepoKind, repo_id: RepoId, need: Access = Access.READ) -> Repo:
@@ -30,7 +32,12 @@ def find(hub: Hub, actor: Actor, kind: RepoKind, repo_id: RepoId, need: Access =
     Forbidden where it may be read but ``need`` is more.
     """
     with hub.storage.catalogue.read() as tx:
-        repo = repos.by_name(tx, kind, repo_id) or repos.by_former_name(tx, kind, repo_id)
+        return find_in(tx, actor, kind, repo_id, need)
+
+
+def find_in(tx: Transaction, actor: Actor, kind: RepoKind, repo_id: RepoId, need: Access = Access.READ) -> Repo:
+    """Like ``find``, in the caller's transaction."""
+    repo = repos.by_name(tx, kind, repo_id) or repos.by_former_name(tx, kind, repo_id)
     return check(actor, repo, need, str(repo_id))
 
 
@@ -64,21 +71,22 @@ def create(
     *,
     owner: str | None = None,
     visibility: Visibility | None = None,
+    sdk: str | None = None,
 ) -> Repo:
-    """A new repo with one commit that holds ``.gitattributes``.
+    """A new repo with one commit that holds ``.gitattributes``, and for a Space a card that names its ``sdk``.
 
-    Raises AlreadyExists with the canonical name, Forbidden, InvalidName.
+    Raises AlreadyExists with the canonical name, Forbidden, InvalidName, Invalid.
     """
     hub.check_writable()
     account = _owner(hub, actor, owner)
     check_repo_name(account.name, name)
     visibility = visibility or account.default_visibility
+    changes = _first_files(kind, name, sdk)
     repo_id, moment = new_id(), now()
     with hub.storage.catalogue.read() as tx:
         _check_free(tx, kind, account, name)
     git = hub.storage.repositories.create(repo_id)
     try:
-        changes = [AddInline(".gitattributes", GITATTRIBUTES)]
         commit = git.write_commit(None, changes, author_of(actor), "initial commit", at=moment.timestamp())
         git.set_ref(MAIN, commit, None)
         with hub.storage.catalogue.write() as tx:
@@ -94,6 +102,16 @@ def create(
     except BaseException:
         hub.storage.repositories.delete(repo_id)
         raise
+
+
+def _first_files(kind: RepoKind, name: str, sdk: str | None) -> list[AddInline]:
+    files = [AddInline(".gitattributes", GITATTRIBUTES)]
+    if kind is RepoKind.SPACE and sdk:
+        if sdk not in SPACE_SDKS:
+            raise Invalid(f"{sdk!r} is not an SDK for Spaces; use one of {', '.join(SPACE_SDKS)}.")
+        card = f"---\ntitle: {json.dumps(name)}\nsdk: {sdk}\n---\n"
+        files.append(AddInline("README.md", card.encode()))
+    return files
 
 
 def delete(hub: Hub, actor: Actor, kind: RepoKind, repo_id: RepoId) -> None:

@@ -11,6 +11,8 @@ import structlog
 from prometheus_client import Counter, Histogram
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from openshelf.services.limits import WINDOW_SECONDS, RateState
+
 REQUESTS = Counter("openshelf_requests_total", "Requests answered.", ["method", "status"])
 SECONDS = Histogram("openshelf_request_seconds", "Time until an answer began.", ["method"])
 SENT = Counter("openshelf_sent_bytes_total", "Bytes of answers.")
@@ -50,7 +52,10 @@ class RequestContext:
             if message["type"] == "http.response.start":
                 seen["status"] = message["status"]
                 SECONDS.labels(scope["method"]).observe(time.perf_counter() - started)
-                message["headers"] = _with_defaults(message.get("headers", []), request_id)
+                message["headers"] = [
+                    *_with_defaults(message.get("headers", []), request_id),
+                    *_rate_headers(scope["state"].get("rate")),
+                ]
             elif message["type"] == "http.response.body":
                 seen["sent"] += len(message.get("body", b""))
             await send(message)
@@ -66,6 +71,14 @@ def _with_defaults(headers: list[tuple[bytes, bytes]], request_id: str) -> list[
     given = {name.lower() for name, _ in headers}
     extra = [header for header in _HEADERS if header[0] not in given]
     return [*headers, (b"x-request-id", request_id.encode()), *extra]
+
+
+def _rate_headers(rate: RateState | None) -> list[tuple[bytes, bytes]]:
+    if rate is None:
+        return []
+    left = f'"api";r={max(rate.remaining, 0)};t={rate.reset_seconds}'
+    policy = f'"fixed window";"api";q={rate.limit};w={WINDOW_SECONDS}'
+    return [(b"ratelimit", left.encode()), (b"ratelimit-policy", policy.encode())]
 
 
 def _tell(scope: Scope, seen: dict[str, int], seconds: float) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pygit2
 from pygit2.enums import FileMode
 
-from openshelf.domain.tree import AddBlob, AddInline, Blob, Change, CopyFile, DeleteFile, DeleteFolder
+from openshelf.domain.tree import AddBlob, AddInline, AddStored, Blob, Change, CopyFile, DeleteFile, DeleteFolder
 from openshelf.errors import EntryNotFound, InvalidChange
 
 if TYPE_CHECKING:
@@ -66,6 +66,9 @@ class TreeEdit:
         match change:
             case AddInline(path, content):
                 self._add(path, self._blob(content))
+            case AddStored(path, oid, _):
+                self.written.append(oid)
+                self._add(path, (oid, int(FileMode.BLOB)))
             case AddBlob(path, sha256, size):
                 self._add(path, self._blob(Blob(sha256, size or 0).pointer()))
             case CopyFile(path, source_path, source_revision):
