@@ -6,7 +6,7 @@ Git is the source of truth. Where a crash comes between the two, ``reconcile`` w
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from openshelf.domain.access import read_scope
 from openshelf.domain.events import Event, EventKind
@@ -25,11 +25,12 @@ from openshelf.storage.repositories.repository import Author
 MAIN = f"refs/heads/{DEFAULT_BRANCH}"
 CHUNK_ABOVE_BYTES = 64 * 1024
 REPACK_LOOSE_OBJECTS = 4000
+REPACK_PACKS = 50
 
 
 @dataclass(frozen=True, slots=True)
 class RefUpdate:
-    """A ref's move from ``old`` to ``new``; None stands for its absence."""
+    """A ref's move from ``old`` to ``new``; None stands for its absence. Both may be annotated tags."""
 
     name: str
     old: str | None
@@ -94,8 +95,9 @@ def move_refs(
     ``named``: sha256 of the blobs that the new commits name. ``also`` writes more in the same transaction. Raises
     StaleParent where a ref has moved meanwhile.
     """
-    for update in updates:
-        git.set_ref(update.name, update.new, update.old)
+    git.set_refs([(update.name, update.new, update.old) for update in updates])
+    # The catalogue knows commits only, not the tag objects of annotated tags.
+    updates = [replace(update, new=update.new and git.commit_of(update.new)) for update in updates]
     with hub.storage.catalogue.write() as tx:
         current = repos.by_id(tx, repo.id)
         if current is None:
@@ -125,7 +127,7 @@ def record_updates(
     for row in blobs.get_many(tx, named).values():
         if row.xet_hash is None and row.size > CHUNK_ABOVE_BYTES:
             events.enqueue(tx, "chunk-blob", row.sha256, {"sha256": row.sha256}, moment)
-    if git.loose_objects() > REPACK_LOOSE_OBJECTS:
+    if git.loose_objects() > REPACK_LOOSE_OBJECTS or git.packs() > REPACK_PACKS:
         events.enqueue(tx, "repack", repo.id, {"repo_id": repo.id}, moment)
     for update in updates:
         if update.name == MAIN:

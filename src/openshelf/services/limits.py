@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
-from openshelf.errors import RateLimited
+import anyio
+
+from openshelf.errors import RateLimited, Unavailable
 
 WINDOW_SECONDS = 300
 _MOST_KEYS = 100_000
@@ -56,3 +60,33 @@ class RateLimits:
                 self._counts[key] = used
         reset = int((window + 1) * WINDOW_SECONDS - seconds) + 1
         return RateState(limit, limit - used, reset)
+
+
+@dataclass(slots=True)
+class Slots:
+    """Places for work that only so many may do at the same time, in one process."""
+
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _taken: dict[str, int] = field(default_factory=dict)
+
+    @asynccontextmanager
+    async def hold(self, key: str, limit: int, patience: float) -> AsyncIterator[None]:
+        """Hold one of ``limit`` places of ``key``. Raises Unavailable where none is free for ``patience`` seconds."""
+        deadline = time.monotonic() + patience
+        while not self._take(key, limit):
+            if time.monotonic() > deadline:
+                raise Unavailable("This hub has more work than it can do at the moment. Try again in a minute.")
+            await anyio.sleep(0.05)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._taken[key] -= 1
+
+    def _take(self, key: str, limit: int) -> bool:
+        with self._lock:
+            taken = self._taken.get(key, 0)
+            if taken >= max(1, limit):
+                return False
+            self._taken[key] = taken + 1
+            return True

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from typing import Protocol
 
+import anyio
 from anyio import to_thread
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response, StreamingResponse
@@ -14,6 +15,7 @@ from openshelf.errors import InvalidRange, InvalidUpload, TooLarge
 from openshelf.services.fetch import Content
 
 WRITE_BYTES = 4 * 1024 * 1024
+STALL_SECONDS = 120.0
 _RANGE = re.compile(r"bytes=(\d*)-(\d*)\Z")
 
 
@@ -63,7 +65,7 @@ async def file_response(request: Request, content: Content, headers: dict[str, s
     return StreamingResponse(in_threads(pieces), status_code=status, headers=headers)
 
 
-async def in_threads(pieces: Iterator[bytes]) -> AsyncIterator[bytes]:
+async def in_threads(pieces: Iterator[bytes]) -> AsyncGenerator[bytes, None]:
     """Draw from a blocking iterator without blocking the event loop; closes it in every case."""
     try:
         while (piece := await to_thread.run_sync(_next, pieces)) is not None:
@@ -77,15 +79,15 @@ async def in_threads(pieces: Iterator[bytes]) -> AsyncIterator[bytes]:
 async def receive_into(request: Request, sink: Sink, limit: int, *, exactly: int | None = None) -> int:
     """Write the request's body to ``sink`` in large pieces, off the event loop; returns its size in bytes.
 
-    Raises TooLarge past ``limit`` bytes, InvalidUpload where the client stops early or sends another amount than
-    ``exactly``.
+    Raises TooLarge past ``limit`` bytes, InvalidUpload where the client stops early, sends nothing for
+    ``STALL_SECONDS``, or sends another amount than ``exactly``.
     """
     announced = request.headers.get("content-length", "")
     if announced.isdigit() and int(announced) > limit:
         raise TooLarge(f"This upload has {announced} bytes; at most {limit} are taken here.")
     size, waiting, held = 0, list[bytes](), 0
     try:
-        async for piece in request.stream():
+        async for piece in _without_stalls(request.stream()):
             size += len(piece)
             if size > limit:
                 raise TooLarge(f"This upload has more than the {limit} bytes that are taken here.")
@@ -101,6 +103,17 @@ async def receive_into(request: Request, sink: Sink, limit: int, *, exactly: int
     if exactly is not None and size != exactly:
         raise InvalidUpload(f"{size} bytes arrived where {exactly} were announced; send it again.")
     return size
+
+
+async def _without_stalls(pieces: AsyncGenerator[bytes, None]) -> AsyncIterator[bytes]:
+    while True:
+        with anyio.move_on_after(STALL_SECONDS) as patience:
+            piece = await anext(pieces, None)
+        if patience.cancelled_caught:
+            raise InvalidUpload(f"Nothing arrived for {STALL_SECONDS:.0f} seconds; send it again.")
+        if piece is None:
+            return
+        yield piece
 
 
 async def read_body(request: Request, limit: int) -> bytes:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from openshelf.domain.names import is_commit_id
 from openshelf.domain.repos import DEFAULT_BRANCH, Ref, Revision
 from openshelf.domain.tree import MAX_POINTER_BYTES, Blob, Change, Entry
 from openshelf.errors import AlreadyExists, EntryNotFound, RevisionNotFound, StaleParent, StorageFault
-from openshelf.storage.durable import sync_files, sync_path
+from openshelf.storage.durable import sync_file_system, sync_files, sync_path
 from openshelf.storage.repositories.edits import TreeEdit
 
 _SHORTEST_ID = 7
@@ -65,23 +65,67 @@ class GitRepository:
                     found.append(Ref(name, commit))
         return found
 
-    def set_ref(self, name: str, commit: str | None, expected: str | None) -> None:
-        """Move a ref from ``expected`` to ``commit`` (None: it is not there, or shall not be), durably.
+    def targets(self) -> dict[str, str]:
+        """Each branch, tag and pull ref, and the object that it names itself: for an annotated tag, the tag."""
+        found = {}
+        for name in sorted(self.git.listall_references()):
+            if name.startswith(("refs/heads/", "refs/tags/", "refs/pr/")):
+                target = self._target(name)
+                if target is not None:
+                    found[name] = target
+        return found
 
-        The caller holds the repo's lock. Raises StaleParent where the ref does not stand at ``expected``,
-        AlreadyExists where another ref's name is in the way.
+    def commit_of(self, oid: str) -> str:
+        """The commit that an object is or, if it is a tag, names. Raises RevisionNotFound."""
+        try:
+            return str(self.git[oid].peel(pygit2.Commit).id)
+        except (KeyError, ValueError, pygit2.GitError):
+            raise RevisionNotFound(oid) from None
+
+    def set_ref(self, name: str, target: str | None, expected: str | None) -> None:
+        """Move a ref from ``expected`` to ``target`` (None: it is not there, or shall not be), durably.
+
+        Both are ids of commits or annotated tags. The caller holds the repo's lock. Raises StaleParent where the ref
+        does not stand at ``expected``, AlreadyExists where another ref's name is in the way.
         """
-        if self._ref_commit(name) != expected:
+        self._move_ref(name, target, expected)
+        self._sync_ref(name)
+
+    def set_refs(self, moves: Sequence[tuple[str, str | None, str | None]]) -> None:
+        """``set_ref(name, target, expected)`` for each of ``moves``; all of them, or none if one cannot be done."""
+        if len(moves) == 1:
+            self.set_ref(*moves[0])
+            return
+        done: list[tuple[str, str | None, str | None]] = []
+        try:
+            # Deleted names first: they may be in the way of new ones.
+            for name, target, expected in sorted(moves, key=lambda move: move[1] is not None):
+                before = self._target(name)
+                self._move_ref(name, target, expected)
+                done.append((name, before, target))
+        except BaseException:
+            for name, before, target in reversed(done):
+                self._move_ref(name, before, target)
+            raise
+        sync_file_system(self.path)
+
+    def _move_ref(self, name: str, target: str | None, expected: str | None) -> None:
+        standing = self._target(name)
+        if expected != standing and (expected is None or expected != self._ref_commit(name)):
             raise StaleParent
-        if commit is None:
+        if target is None:
             self.git.references.delete(name)
-            self._sync_ref(name)
             return
         try:
-            self.git.references.create(name, pygit2.Oid(hex=commit), force=expected is not None)
+            self.git.references.create(name, pygit2.Oid(hex=target), force=expected is not None)
         except (pygit2.GitError, ValueError, OSError) as error:
             raise AlreadyExists(f"Reference {name} cannot be created: {error}.") from error
-        self._sync_ref(name)
+
+    def _target(self, name: str) -> str | None:
+        try:
+            return str(self.git.references[name].resolve().target)
+        except (KeyError, ValueError, pygit2.GitError):
+            return None
 
     def _sync_ref(self, name: str) -> None:
         path = self.path / name
@@ -134,9 +178,13 @@ class GitRepository:
         prefix = f"{folder}/" if folder else ""
         yield from self._walk(top.oid, prefix, recursive)
 
-    def _walk(self, tree_id: str, prefix: str, recursive: bool) -> Iterator[Entry]:
+    def folder(self, tree_id: str, prefix: str) -> Iterator[Entry]:
+        """What lies in the tree with this git id; ``prefix`` goes before each name to make its path."""
         for item in self._object(tree_id, pygit2.Tree):
-            entry = self._entry(prefix + str(item.name), str(item.id), int(item.filemode))
+            yield self._entry(prefix + str(item.name), str(item.id), int(item.filemode))
+
+    def _walk(self, tree_id: str, prefix: str, recursive: bool) -> Iterator[Entry]:
+        for entry in self.folder(tree_id, prefix):
             yield entry
             if recursive and entry.is_folder:
                 yield from self._walk(entry.oid, entry.path + "/", recursive)
@@ -167,6 +215,14 @@ class GitRepository:
             raise StorageFault(f"git object {oid} in {self.path} is not a blob")
         return bytes(content)
 
+    def header(self, oid: str) -> tuple[str, int]:
+        """The type, in git's word, and the size in bytes of any object, without reading it. Raises StorageFault."""
+        try:
+            kind, size = self.git.odb.read_header(pygit2.Oid(hex=oid))
+        except (KeyError, ValueError, pygit2.GitError) as error:
+            raise StorageFault(f"git object {oid} is missing from {self.path}: {error}") from error
+        return ObjectType(kind).name.lower(), int(size)
+
     def read_path(self, commit: str, path: str, limit: int) -> bytes | None:
         """The content of a file kept in git, or None where there is none or it has over ``limit`` bytes."""
         try:
@@ -189,6 +245,10 @@ class GitRepository:
 
     # Writing
 
+    def store(self, content: bytes) -> str:
+        """Write a git blob that no tree names yet; the commit that names it puts it on disk."""
+        return str(self.git.create_blob(content))
+
     def write_commit(
         self, parent: str | None, changes: Iterable[Change], author: Author, message: str, *, at: float | None = None
     ) -> str:
@@ -208,12 +268,30 @@ class GitRepository:
         self.sync_objects([*edit.written, str(commit)])
         return str(commit)
 
+    def write_tag(self, name: str, commit: str, author: Author, message: str) -> str:
+        """Write an annotated tag durably, without a ref; returns its id."""
+        tagger = pygit2.Signature(author.name, author.email, int(time.time()), 0)
+        lines = (
+            f"object {commit}",
+            "type commit",
+            f"tag {name}",
+            f"tagger {tagger.name} <{tagger.email}> {tagger.time} +0000",
+        )
+        content = "\n".join((*lines, "", message.strip(), "")).encode()
+        tag = str(self.git.odb.write(ObjectType.TAG, content))
+        self.sync_objects([tag])
+        return tag
+
     def loose_objects(self) -> int:
         """About how many objects lie outside packs, judged by one of their 256 folders, as git gc does."""
         try:
             return 256 * sum(1 for _ in (self.path / "objects" / "17").iterdir())
         except FileNotFoundError:
             return 0
+
+    def packs(self) -> int:
+        """How many packs there are."""
+        return sum(1 for _ in (self.path / "objects" / "pack").glob("*.idx"))
 
     def sync_objects(self, oids: Iterable[str]) -> None:
         """Put the loose objects among ``oids`` on disk."""

@@ -11,6 +11,7 @@ import pygit2
 
 from openshelf.errors import RepoNotFound, StorageFault
 from openshelf.storage.durable import make_folder, sync_file_system, sync_path
+from openshelf.storage.repositories.quarantine import Quarantines
 from openshelf.storage.repositories.repository import GitRepository
 
 _CONFIG: dict[str, str | bool | int] = {
@@ -39,11 +40,12 @@ for _level in (
 
 
 class Repositories:
-    """All git repositories of the hub."""
+    """All git repositories of the hub, and the quarantine of packs on their way in."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
         make_folder(root)
+        self.quarantines = Quarantines(root / "quarantine")
 
     def path(self, repo_id: str) -> Path:
         if not repo_id.isalnum():
