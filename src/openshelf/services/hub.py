@@ -6,7 +6,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from openshelf.errors import Unavailable
-from openshelf.services.limits import RateLimits
+from openshelf.services.download_counter import DownloadCounter
+from openshelf.services.folder_cache import FolderCache
+from openshelf.services.limits import RateLimits, Slots
 from openshelf.settings import Settings
 from openshelf.storage.store import Storage
 
@@ -18,6 +20,9 @@ class Hub:
     storage: Storage
     settings: Settings
     rate_limits: RateLimits = field(default_factory=RateLimits)
+    slots: Slots = field(default_factory=Slots)
+    folders: FolderCache = field(default_factory=FolderCache)
+    downloads: DownloadCounter = field(default_factory=DownloadCounter)
 
     def check_writable(self) -> None:
         """Raises Unavailable while the hub is read-only."""
