@@ -10,7 +10,7 @@ import pytest
 
 from .hub_view import HubView
 from .live_hub import LiveHub
-from .published_table import NOT_OFFERED, PROPERTY, Publisher
+from .published_table import NOT_IN_THE_HUB, NOT_OFFERED, PROPERTY, Publisher
 from .running import Client
 
 HERE = Path(__file__).parent
@@ -73,3 +73,12 @@ def check(result: dict[str, object]) -> dict[str, object]:
     facts = result["facts"]
     assert isinstance(facts, dict)
     return facts
+
+
+def check_absent(result: dict[str, object], what: str) -> None:
+    """The hub must say that it does not offer ``what`` (501); the day it works, the list of what is absent is wrong."""
+    if result["outcome"] == "not offered":
+        check(result)
+    assert result["outcome"] == "fail", f"{what} works: take it off the list of what is not in this hub"
+    assert "501" in str(result["why"]), f"the hub must answer 501 for {what}: {result['why']}"
+    pytest.xfail(f"{NOT_IN_THE_HUB}: {what}")

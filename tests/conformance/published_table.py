@@ -18,8 +18,15 @@ from openshelf import __version__
 
 PROPERTY = "conformance"
 NOT_OFFERED = "not offered by this client"
+NOT_IN_THE_HUB = "not in this hub"
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "clients.md"
-WORDS = {"passed": "yes", "failed": "**no**", "not offered": "not offered", "not run": "not run"}
+WORDS = {
+    "passed": "yes",
+    "failed": "**no**",
+    "not offered": "not offered",
+    "not in the hub": "not in the hub",
+    "not run": "not run",
+}
 
 
 @dataclass
@@ -58,6 +65,8 @@ def _in_order(names: Iterable[str]) -> list[str]:
 def _outcome(report: pytest.TestReport) -> str:
     if not report.skipped:
         return str(report.outcome)
+    if NOT_IN_THE_HUB in str(getattr(report, "wasxfail", "")):
+        return "not in the hub"
     return "not offered" if NOT_OFFERED in str(report.longrepr) else "not run"
 
 
@@ -74,7 +83,8 @@ each operation against a live hub (Openshelf {hub}, commit {commit}, Python {pyt
 `HF_ENDPOINT` or a URL, and the result was compared with what was expected, not only the exit code.
 
 *yes*: the result was right. *no*: it was not. *not offered*: this version of the client has no such operation.
-*not run*: it needs something that the machine of the run did not have.
+*not in the hub*: the hub answered that it does not offer this. *not run*: it needs something that the machine of the
+run did not have.
 """
 
 
