@@ -11,6 +11,7 @@ from datetime import timedelta
 import structlog
 
 from openshelf.services.accept import reconcile
+from openshelf.services.git_push import discard_stale_quarantines
 from openshelf.services.hub import Hub, now
 from openshelf.storage.catalogue import credentials, repos
 
@@ -54,8 +55,9 @@ def forget_expired(hub: Hub, _stop: threading.Event) -> int:
 
 
 def discard_stale(hub: Hub, _stop: threading.Event) -> int:
-    """Remove what interrupted uploads have left."""
-    return hub.storage.discard_stale(STALE_TEMPORARY_SECONDS, STALE_UPLOAD_SECONDS)
+    """Remove what interrupted uploads and pushes have left."""
+    uploads = hub.storage.discard_stale(STALE_TEMPORARY_SECONDS, STALE_UPLOAD_SECONDS)
+    return uploads + discard_stale_quarantines(hub, STALE_TEMPORARY_SECONDS)
 
 
 def forget_jobs(hub: Hub, _stop: threading.Event) -> int:
