@@ -138,6 +138,12 @@ def find(hub: Hub, name: str) -> Account:
     return account
 
 
+def search(hub: Hub, query: str, limit: int = 20) -> list[Account]:
+    """Users and organisations whose name holds ``query``, in order of name."""
+    with hub.storage.catalogue.read() as tx:
+        return accounts.find(tx, search=query, limit=limit)
+
+
 def members(hub: Hub, organisation: Account) -> list[Membership]:
     with hub.storage.catalogue.read() as tx:
         return list(accounts.members_of(tx, organisation.id))

@@ -1,0 +1,56 @@
+"""The addresses of pages. Every part is encoded, so that any name can stand in any place."""
+
+from __future__ import annotations
+
+from urllib.parse import quote, urlencode
+
+from openshelf.domain.names import RepoKind
+from openshelf.domain.repos import DEFAULT_BRANCH, Repo
+
+
+def owner(name: str) -> str:
+    return f"/{quote(name, safe='')}"
+
+
+def kind(which: RepoKind) -> str:
+    """The list of all repos of one kind."""
+    return f"/{which.plural}"
+
+
+def repo(of: Repo) -> str:
+    return f"/{of.kind.url_prefix}{quote(of.owner, safe='')}/{quote(of.name, safe='')}"
+
+
+def tree(of: Repo, revision: str = DEFAULT_BRANCH, path: str = "") -> str:
+    return _at(of, "tree", revision, path)
+
+
+def blob(of: Repo, revision: str, path: str) -> str:
+    return _at(of, "blob", revision, path)
+
+
+def resolve(of: Repo, revision: str, path: str, *, download: bool = False) -> str:
+    """Where the bytes of a file are."""
+    return _at(of, "resolve", revision, path) + ("?download=true" if download else "")
+
+
+def commits(of: Repo, revision: str = DEFAULT_BRANCH) -> str:
+    return _at(of, "commits", revision, "")
+
+
+def with_query(path: str, **values: object) -> str:
+    """``path`` with those of ``values`` that say something."""
+    said = {name: value for name, value in values.items() if value not in (None, "", 0, [], ())}
+    return f"{path}?{urlencode(said, doseq=True)}" if said else path
+
+
+def local(text: str, default: str = "/") -> str:
+    """``text`` where it is a path on this hub, else ``default``; what ``next`` in an address may say."""
+    is_path = text.startswith("/") and not text.startswith(("//", "/\\"))
+    is_plain = len(text) <= 2000 and text.isascii() and text.isprintable() and "\\" not in text and " " not in text
+    return text if is_path and is_plain else default
+
+
+def _at(of: Repo, what: str, revision: str, path: str) -> str:
+    place = f"{repo(of)}/{what}/{quote(revision, safe='')}"
+    return f"{place}/{quote(path, safe='/')}" if path else place

@@ -1,0 +1,67 @@
+"""The card of a repo as HTML: README.md of the default branch, with links that lead to this hub's pages."""
+
+from __future__ import annotations
+
+import posixpath
+from dataclasses import dataclass
+from urllib.parse import unquote
+
+from markupsafe import Markup
+
+from openshelf.analysis.cards import front_matter, markdown
+from openshelf.domain.repos import DEFAULT_BRANCH, Repo
+from openshelf.errors import EntryNotFound, RevisionNotFound
+from openshelf.interfaces.web import addresses
+from openshelf.services import fetch
+from openshelf.services.describe import MAX_CARD_BYTES
+from openshelf.services.hub import Hub
+
+FILE = "README.md"
+
+
+@dataclass(frozen=True, slots=True)
+class CardPage:
+    """``html`` is safe and may be empty; ``problem`` says why the facts on top could not be read."""
+
+    html: Markup = Markup()
+    problem: str = ""
+    is_too_large: bool = False
+
+
+def read_card(hub: Hub, repo: Repo) -> CardPage:
+    """The card at the head of the default branch. Raises nothing for a card that is missing or broken."""
+    try:
+        git, revision = fetch.revision(hub, repo, DEFAULT_BRANCH)
+        entry = git.entry(revision.commit, FILE)
+    except (RevisionNotFound, EntryNotFound):
+        return CardPage()
+    content = git.read_path(revision.commit, FILE, MAX_CARD_BYTES)
+    if content is None:
+        return CardPage(is_too_large=not entry.is_folder)
+    card = front_matter.split(content)
+    fatal = next((f"{FILE}, line {found.line}: {found.text}." for found in card.problems if found.fatal), "")
+    return CardPage(render(repo, card.body), fatal)
+
+
+def render(repo: Repo, body: str) -> Markup:
+    """``body`` as HTML; its relative links lead to pages, its relative images to bytes."""
+
+    def link(written: str) -> str:
+        path, mark, fragment = _in_repo(written)
+        return path if path.startswith("/") else addresses.blob(repo, DEFAULT_BRANCH, path) + mark + fragment
+
+    def image(written: str) -> str:
+        path, _, _ = _in_repo(written)
+        return path if path.startswith("/") else addresses.resolve(repo, DEFAULT_BRANCH, path)
+
+    return Markup(markdown.render(body, link=link, image=image))  # noqa: S704 - made safe there
+
+
+def _in_repo(written: str) -> tuple[str, str, str]:
+    """The path in the repo that a relative address means, and its fragment; a path with a slash in front is kept."""
+    place, mark, fragment = written.partition("#")
+    path = place.partition("?")[0]
+    if path.startswith("/"):
+        return written, "", ""
+    path = posixpath.normpath("/" + unquote(path)).lstrip("/")
+    return path, mark, fragment

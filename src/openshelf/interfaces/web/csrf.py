@@ -1,0 +1,80 @@
+"""Forms are taken only from pages of this hub (OWASP CSRF prevention: signed double submit, and where it came from).
+
+A form carries a token made from a secret of the browser's: its session, or before signing in a cookie of its own.
+Another site can neither read that secret nor make the token.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import hmac
+import secrets
+from urllib.parse import urlsplit
+
+from starlette.requests import Request
+
+from openshelf.errors import Forbidden
+from openshelf.interfaces.http.requests import SESSION_COOKIE, base_url, hub_of
+from openshelf.services.hub import Hub
+from openshelf.services.signing import derive_key
+
+FIELD = "csrf"
+COOKIE = "openshelf_form"
+_SIZE = 32
+
+
+def secret_of(request: Request) -> str | None:
+    """The browser's secret that tokens are bound to, where it has one yet."""
+    return request.cookies.get(SESSION_COOKIE) or request.cookies.get(COOKIE)
+
+
+def new_secret() -> str:
+    return secrets.token_urlsafe(24)
+
+
+def token(hub: Hub, secret: str) -> str:
+    """A token for one page. It is masked anew each time, so that compression cannot give it away (BREACH)."""
+    mask = secrets.token_bytes(_SIZE)
+    return base64.urlsafe_b64encode(mask + _xor(mask, _mac(hub, secret))).decode()
+
+
+def check_origin(request: Request) -> None:
+    """Raises Forbidden where the browser says that another site sent this."""
+    site = request.headers.get("sec-fetch-site")
+    if site is not None:
+        if site in ("same-origin", "none"):
+            return
+    else:
+        origin = request.headers.get("origin")
+        hosts = {request.headers.get("host", ""), urlsplit(base_url(request)).netloc}
+        if origin is None or urlsplit(origin).netloc in hosts - {""}:
+            return
+    raise Forbidden("This form was sent by another site, so nothing was done. Open the page here and try again.")
+
+
+def check(request: Request, given: str) -> None:
+    """Raises Forbidden unless ``given`` is a token made for this browser."""
+    check_origin(request)
+    secret = secret_of(request)
+    try:
+        value = base64.b64decode(given.encode("ascii"), altchars=b"-_", validate=True)
+    except (binascii.Error, ValueError):
+        value = b""
+    if secret and len(value) == 2 * _SIZE:
+        found = _xor(value[:_SIZE], value[_SIZE:])
+        if hmac.compare_digest(found, _mac(hub_of(request), secret)):
+            return
+    raise Forbidden(
+        "You have signed in or out since this page was opened, or your browser refuses cookies. Nothing was done. "
+        "Go back, reload the page and send the form again."
+    )
+
+
+def _mac(hub: Hub, secret: str) -> bytes:
+    return hmac.digest(derive_key(hub, "csrf"), secret.encode(), hashlib.sha256)
+
+
+def _xor(one: bytes, other: bytes) -> bytes:
+    return bytes(a ^ b for a, b in zip(one, other, strict=True))

@@ -1,0 +1,64 @@
+"""What somebody filled in: the fields of a form, and what is wrong with them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from urllib.parse import parse_qs
+
+from starlette.requests import Request
+
+from openshelf.errors import Invalid, OpenshelfError
+from openshelf.interfaces.http.bodies import read_body
+
+MAX_BYTES = 256 * 1024
+MAX_FIELDS = 1000
+
+
+class Form:
+    """Fields by name, as text; ``errors`` maps a field to what is wrong with it, in the order found."""
+
+    def __init__(self, fields: Mapping[str, list[str]] | None = None, **defaults: str) -> None:
+        self._fields = {**{name: [value] for name, value in defaults.items()}, **(fields or {})}
+        self.errors: dict[str, str] = {}
+
+    def text(self, name: str) -> str:
+        """The field's first value without blanks around it; empty where it was not sent."""
+        return self.exact(name).strip()
+
+    def exact(self, name: str) -> str:
+        """The field's first value as it was typed: for passwords."""
+        values = self._fields.get(name)
+        return values[0] if values else ""
+
+    def every(self, name: str) -> list[str]:
+        return list(self._fields.get(name, ()))
+
+    def fail(self, name: str, message: str) -> None:
+        """Say what is wrong with a field; the first thing said of it stays."""
+        self.errors.setdefault(name, message)
+
+    @contextmanager
+    def blame(self, name: str, *kinds: type[OpenshelfError]) -> Iterator[None]:
+        """Errors of these kinds are the fault of field ``name``: they are kept for the page instead of raised."""
+        try:
+            yield
+        except kinds as error:
+            self.fail(name, error.message)
+
+
+async def read_form(request: Request) -> Form:
+    """The form in the body of ``request``. Raises Invalid where it is not one, TooLarge past ``MAX_BYTES``."""
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind != "application/x-www-form-urlencoded":
+        raise Invalid("This address takes forms of this hub's pages; programs use the JSON API.")
+    body = await read_body(request, MAX_BYTES)
+    try:
+        fields = parse_qs(body.decode("ascii"), keep_blank_values=True, max_num_fields=MAX_FIELDS)
+    except ValueError:
+        raise Invalid("The form could not be read; reload the page and send it again.") from None
+    return Form({name: [_clean(value) for value in values] for name, values in fields.items()})
+
+
+def _clean(value: str) -> str:
+    return value.replace("\r\n", "\n").replace("\0", "")

@@ -1,0 +1,74 @@
+"""Settings of one's own account: name, password, and the browsers that are signed in."""
+
+from __future__ import annotations
+
+from starlette.responses import Response
+
+from openshelf.errors import BadCredentials, Invalid, RateLimited
+from openshelf.interfaces.http.requests import client_address
+from openshelf.interfaces.web.forms import Form
+from openshelf.interfaces.web.pages.sessions import start_session
+from openshelf.interfaces.web.routing import page
+from openshelf.interfaces.web.visit import Visit
+from openshelf.services import accounts
+
+
+def show(visit: Visit) -> Response:
+    return _page(visit, Form(full_name=visit.account.full_name))
+
+
+def rename(visit: Visit, form: Form) -> Response:
+    account = visit.account
+    visit.hub.check_writable()
+    with form.blame("full_name", Invalid):
+        accounts.update(visit.hub, account, full_name=form.text("full_name") or account.name)
+    return _page(visit, form, 422) if form.errors else visit.redirect("/settings/account?done=name")
+
+
+def change_password(visit: Visit, form: Form) -> Response:
+    account, hub = visit.account, visit.hub
+    hub.check_writable()
+    with form.blame("current", RateLimited):
+        try:
+            accounts.verify_password(hub, account.name, form.exact("current"), address=client_address(visit.request))
+        except BadCredentials:
+            form.fail("current", visit.gettext("This is not your present password."))
+    with form.blame("password", Invalid):
+        accounts.check_password(form.exact("password"))
+    if form.errors:
+        return _page(visit, Form(full_name=account.full_name), 422, password_form=form)
+    accounts.change_password(hub, account, form.exact("password"))
+    secret = accounts.start_session(hub, account, visit.request.headers.get("user-agent", ""))
+    return start_session(visit, secret, "/settings/account?done=password")
+
+
+def end_session(visit: Visit, form: Form) -> Response:
+    accounts.end_session(visit.hub, visit.account, visit.part("session"))
+    return visit.redirect("/settings/account?done=session")
+
+
+def to_account(visit: Visit) -> Response:
+    return visit.redirect("/settings/account")
+
+
+def _page(visit: Visit, form: Form, status: int = 200, password_form: Form | None = None) -> Response:
+    known = accounts.actor_by_session(visit.hub, visit.session_secret())
+    return visit.page(
+        "account.html",
+        status=status,
+        form=form,
+        password_form=password_form or Form(),
+        least=accounts.MIN_PASSWORD,
+        sessions=accounts.sessions(visit.hub, visit.account),
+        current=known[1].id if known else "",
+        memberships=accounts.memberships(visit.hub, visit.account),
+        done=visit.asked("done"),
+    )
+
+
+routes = [
+    page("/settings", to_account),
+    page("/settings/account", show, rename),
+    page("/settings/password", to_account, change_password),
+    page("/settings/sessions/{session:segment}/end", submit=end_session),
+]

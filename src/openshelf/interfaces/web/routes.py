@@ -1,0 +1,37 @@
+"""All pages, in the order in which their addresses are tried. They come after every other route of the hub."""
+
+from __future__ import annotations
+
+from starlette.routing import BaseRoute
+
+from openshelf.interfaces.web import assets
+from openshelf.interfaces.web.pages import (
+    account,
+    admin,
+    files,
+    history,
+    home,
+    lists,
+    organisations,
+    reference,
+    repos,
+    sessions,
+    tokens,
+)
+
+routes: list[BaseRoute] = [
+    *assets.routes,
+    *home.routes,
+    *sessions.routes,
+    *account.routes,
+    *tokens.routes,
+    *organisations.routes,
+    *admin.routes,
+    *reference.routes,
+    *lists.routes,
+    # From here on the first part of an address is an owner's name, or a kind and then an owner's name.
+    *files.routes,
+    *history.routes,
+    *repos.routes,
+    *lists.owner_routes,
+]

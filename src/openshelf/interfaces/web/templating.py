@@ -1,0 +1,80 @@
+"""Templates: Jinja with escaping on, undefined names an error, and texts in one language an environment."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from babel import dates, numbers
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from openshelf.interfaces.web import addresses, assets
+from openshelf.interfaces.web.languages import Language
+from openshelf.interfaces.web.words import Words
+from openshelf.services.sizes import readable_size
+
+FOLDER = Path(__file__).parent / "templates"
+_ROUND_ABOVE = 9999
+
+
+@cache
+def environment(language: Language) -> Environment:
+    """The templates in one language."""
+    made = Environment(
+        loader=FileSystemLoader(FOLDER),
+        autoescape=True,
+        undefined=StrictUndefined,
+        extensions=["jinja2.ext.i18n", "jinja2.ext.do"],
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+    )
+    made.install_gettext_callables(language.gettext, language.ngettext, newstyle=True)  # type: ignore[attr-defined]
+    made.globals.update(
+        asset=assets.address,
+        addresses=addresses,
+        lang=language.tag,
+        direction=language.locale.text_direction,
+        words=Words(language),
+    )
+    figures = _Figures(language)
+    made.filters.update(size=readable_size, count=figures.count, ago=figures.ago, day=figures.day, zip=zip)
+    return made
+
+
+class _Figures:
+    """Numbers and times as one language writes them."""
+
+    def __init__(self, language: Language) -> None:
+        self.locale = language.locale
+
+    def count(self, number: int) -> Markup:
+        """A whole number; large ones rounded, with the exact one in a title."""
+        exact = numbers.format_decimal(number, locale=self.locale)
+        if number <= _ROUND_ABOVE:
+            return Markup(exact)
+        short = numbers.format_compact_decimal(number, locale=self.locale, fraction_digits=1)
+        return Markup('<span title="{}">{}</span>').format(exact, short)
+
+    def ago(self, moment: datetime) -> Markup:
+        """How long ago, with the exact time in a title."""
+        delta = moment - datetime.now(UTC)
+        text = dates.format_timedelta(delta, add_direction=True, threshold=0.9, locale=self.locale)
+        return self._time(moment, text)
+
+    def day(self, moment: datetime) -> Markup:
+        """The date, with the exact time in a title."""
+        return self._time(moment, dates.format_date(moment, "medium", locale=self.locale))
+
+    def _time(self, moment: datetime, text: str) -> Markup:
+        exact = dates.format_datetime(moment, "long", locale=self.locale)
+        return Markup('<time datetime="{}" title="{}">{}</time>').format(
+            moment.isoformat(timespec="seconds"), exact, text
+        )
+
+
+def render(language: Language, template: str, values: dict[str, Any]) -> str:
+    return environment(language).get_template(template).render(values)

@@ -1,0 +1,153 @@
+"""One request for a page: who asks, in which language, and how to answer."""
+
+from __future__ import annotations
+
+import gzip
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import quote
+
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+
+from openshelf.domain.access import may_administer_hub
+from openshelf.domain.names import RepoKind
+from openshelf.domain.people import ANONYMOUS, Account, Actor
+from openshelf.errors import NotSignedIn
+from openshelf.interfaces.http.requests import SESSION_COOKIE, base_url, hub_of
+from openshelf.interfaces.web import csrf, languages, templating
+from openshelf.interfaces.web.languages import Language
+from openshelf.services.hub import Hub
+
+CONTENT_SECURITY_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
+    "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+THEME_COOKIE = "openshelf_theme"
+THEMES = ("light", "dark")
+_PACK_ABOVE_BYTES = 1000
+_YEAR = 365 * 24 * 3600
+
+
+@dataclass(slots=True)
+class Visit:
+    """What a page's handler works with."""
+
+    request: Request
+    hub: Hub
+    actor: Actor
+    language: Language
+    _form_cookie: str | None = field(default=None, init=False)
+
+    @property
+    def account(self) -> Account:
+        """Who is signed in. Raises NotSignedIn."""
+        if self.actor.account is None:
+            raise NotSignedIn
+        return self.actor.account
+
+    def check_signed_in(self) -> None:
+        """Raises NotSignedIn."""
+        if self.actor.account is None:
+            raise NotSignedIn
+
+    @property
+    def here(self) -> str:
+        """The path and query of this request, as it was sent."""
+        query = self.request.scope["query_string"].decode("ascii", "replace")
+        path: str = self.request.scope["path"]
+        return f"{path}?{query}" if query else path
+
+    @property
+    def base_url(self) -> str:
+        return base_url(self.request)
+
+    def gettext(self, message: str) -> str:
+        return self.language.gettext(message)
+
+    def part(self, name: str) -> str:
+        """A part of the address, decoded; empty where it has none of this name."""
+        return str(self.request.path_params.get(name, ""))
+
+    def kind(self) -> RepoKind:
+        """The kind that the address names; models have no word for it."""
+        found = self.request.path_params.get("kind", RepoKind.MODEL)
+        assert isinstance(found, RepoKind)
+        return found
+
+    def asked(self, name: str, default: str = "") -> str:
+        """A value from the query."""
+        return self.request.query_params.get(name, default).strip()
+
+    def asked_number(self, name: str, default: int = 0, most: int = 1_000_000) -> int:
+        """A number from the query, from 0 to ``most``."""
+        text = self.asked(name)
+        return min(int(text), most) if text.isdecimal() and len(text) < 12 else default
+
+    def page(self, template: str, *, status: int = 200, secret: bool = False, **values: Any) -> Response:
+        """The page made of a template. ``secret`` keeps it out of the browser's caches altogether."""
+        text = templating.render(self.language, template, self._context() | values)
+        kept = "no-store" if secret else "private, no-cache"
+        headers = {
+            "Cache-Control": kept,
+            "Content-Language": self.language.tag,
+            "Content-Security-Policy": CONTENT_SECURITY_POLICY,
+            "Cross-Origin-Opener-Policy": "same-origin",
+            "Vary": "Cookie, Accept, Accept-Language, Accept-Encoding",
+        }
+        body = text.encode()
+        if len(body) > _PACK_ABOVE_BYTES and "gzip" in self.request.headers.get("accept-encoding", ""):
+            body = gzip.compress(body, 5, mtime=0)
+            headers["Content-Encoding"] = "gzip"
+        response = HTMLResponse(body, status, headers)
+        if self._form_cookie:
+            self.set_cookie(response, csrf.COOKIE, self._form_cookie, None)
+        return response
+
+    def redirect(self, path: str, status: int = 303) -> Response:
+        return RedirectResponse(path, status, {"Cache-Control": "no-store"})
+
+    def sign_in_first(self) -> Response:
+        """To the sign-in page, and from there back here."""
+        return self.redirect(f"/login?next={quote(self.here, safe='')}")
+
+    def set_cookie(self, response: Response, name: str, value: str, seconds: int | None = _YEAR) -> None:
+        """A cookie that only this hub's own pages see; ``seconds`` None ends it with the browser."""
+        response.set_cookie(
+            name, value, max_age=seconds, path="/", secure=self._is_secure(), httponly=True, samesite="lax"
+        )
+
+    def forget_cookie(self, response: Response, name: str) -> None:
+        response.delete_cookie(name, path="/", secure=self._is_secure(), httponly=True, samesite="lax")
+
+    def session_secret(self) -> str:
+        return self.request.cookies.get(SESSION_COOKIE, "")
+
+    def _is_secure(self) -> bool:
+        return self.base_url.startswith("https://")
+
+    def _context(self) -> dict[str, Any]:
+        theme = self.request.cookies.get(THEME_COOKIE, "")
+        return {
+            "hub_name": self.hub.settings.hub_name,
+            "account": self.actor.account,
+            "is_admin": may_administer_hub(self.actor),
+            "registration": self.hub.settings.registration,
+            "read_only": self.hub.settings.read_only,
+            "theme": theme if theme in THEMES else "",
+            "here": self.here,
+            "path": self.request.scope["path"],
+            "query": "",
+            "kinds": list(RepoKind),
+            "csrf_token": self._csrf_token,
+        }
+
+    def _csrf_token(self) -> str:
+        secret = csrf.secret_of(self.request) or self._form_cookie
+        if secret is None:
+            secret = self._form_cookie = csrf.new_secret()
+        return csrf.token(self.hub, secret)
+
+
+def visit_of(request: Request, actor: Actor = ANONYMOUS) -> Visit:
+    return Visit(request, hub_of(request), actor, languages.choose(request.headers.get("accept-language", "")))

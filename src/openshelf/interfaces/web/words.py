@@ -1,0 +1,167 @@
+"""Words for what domain values mean, in the reader's language; and the facts of a repo as a person reads them."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from dataclasses import dataclass
+from typing import Any
+
+from openshelf.domain.names import RepoKind
+from openshelf.domain.people import Role, Token, TokenRole
+from openshelf.domain.repos import Repo
+from openshelf.interfaces.web import addresses
+from openshelf.interfaces.web.languages import Language
+
+_MOST_VALUES = 12
+_MOST_TAGS = 40
+_REPO_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9][A-Za-z0-9._-]*\Z")
+_BROWSERS = (("Edg/", "Edge"), ("OPR/", "Opera"), ("Firefox/", "Firefox"), ("Chrome/", "Chrome"), ("Safari/", "Safari"))
+_SYSTEMS = (("Android", "Android"), ("iPhone", "iOS"), ("iPad", "iOS"), ("Windows", "Windows"), ("Mac OS", "macOS"))
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """A word with the address that it leads to; empty where it leads nowhere."""
+
+    text: str
+    address: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    label: str
+    values: tuple[Value, ...]
+
+
+class Words:
+    """The words of one language."""
+
+    def __init__(self, language: Language) -> None:
+        self._ = language.gettext
+
+    def one(self, kind: RepoKind) -> str:
+        _ = self._
+        return {
+            RepoKind.MODEL: _("Model"),
+            RepoKind.DATASET: _("Dataset"),
+            RepoKind.SPACE: _("Space"),
+            RepoKind.KERNEL: _("Kernel"),
+        }[kind]
+
+    def plural(self, kind: RepoKind) -> str:
+        _ = self._
+        return {
+            RepoKind.MODEL: _("Models"),
+            RepoKind.DATASET: _("Datasets"),
+            RepoKind.SPACE: _("Spaces"),
+            RepoKind.KERNEL: _("Kernels"),
+        }[kind]
+
+    def none_yet(self, kind: RepoKind) -> str:
+        _ = self._
+        return {
+            RepoKind.MODEL: _("There are no models yet that you can see."),
+            RepoKind.DATASET: _("There are no datasets yet that you can see."),
+            RepoKind.SPACE: _("There are no spaces yet that you can see."),
+            RepoKind.KERNEL: _("There are no kernels yet that you can see."),
+        }[kind]
+
+    def use(self, kind: RepoKind) -> str:
+        _ = self._
+        return {
+            RepoKind.MODEL: _("Use this model"),
+            RepoKind.DATASET: _("Use this dataset"),
+            RepoKind.SPACE: _("Get this space"),
+            RepoKind.KERNEL: _("Use this kernel"),
+        }[kind]
+
+    def role(self, role: Role) -> str:
+        _ = self._
+        return {Role.READ: _("reads"), Role.WRITE: _("writes"), Role.ADMIN: _("admin")}[role]
+
+    def token_role(self, token: Token) -> str:
+        _ = self._
+        return {
+            TokenRole.READ: _("may read"),
+            TokenRole.WRITE: _("may write"),
+            TokenRole.FINE_GRAINED: _("only what was chosen for it"),
+        }[token.role]
+
+    def browser(self, user_agent: str) -> str:
+        """A browser by name, as far as it says so itself."""
+        name = next((name for mark, name in _BROWSERS if mark in user_agent), self._("A browser"))
+        system = next((name for mark, name in _SYSTEMS if mark in user_agent), "Linux" if "Linux" in user_agent else "")
+        return f"{name}, {system}" if system else name
+
+    def shell(self, word: str) -> str:
+        """``word`` as a shell takes it."""
+        return shlex.quote(word)
+
+    def brief(self, repo: Repo) -> list[str]:
+        """What a line in a list says of a repo."""
+        facts = repo.facts
+        named = [
+            facts.get("pipeline_tag"),
+            facts.get("library_name"),
+            _tagged(repo, "task_categories"),
+            facts.get("sdk"),
+        ]
+        return [str(word) for word in (*named, facts.get("license")) if word][:3]
+
+    def facts(self, repo: Repo) -> list[Fact]:
+        """The facts beside a card, those that are known."""
+        _, facts = self._, repo.facts
+        model, dataset = RepoKind.MODEL, RepoKind.DATASET
+        rows: list[tuple[str, list[Value]]] = [
+            (_("Licence"), [_filter(repo.kind, f"license:{name}", name) for name in _texts(facts.get("licenses"))]),
+            (_("Task"), [_filter(repo.kind, name) for name in _texts(facts.get("pipeline_tag"))]),
+            (
+                _("Task"),
+                [_filter(repo.kind, f"task_categories:{name}", name) for name in _every(repo, "task_categories")],
+            ),
+            (_("Library"), [_filter(repo.kind, name) for name in _texts(facts.get("library_name"))]),
+            (_("Formats"), [Value(name) for name in _texts(facts.get("formats"))]),
+            (_("Runs with"), [Value(name) for name in _texts(facts.get("sdk"))]),
+            (_("Rows"), [Value(name) for name in _every(repo, "size_categories")]),
+            (_("Made from"), [_repo_value(model, name) for name in _texts(facts.get("base_models"))]),
+            (_("Trained on"), [_repo_value(dataset, name) for name in _texts(facts.get("datasets"))]),
+            (_("Languages"), [_language(repo.kind, name) for name in _texts(facts.get("languages"))]),
+        ]
+        return [Fact(label, tuple(values[:_MOST_VALUES])) for label, values in rows if values]
+
+    def tags(self, repo: Repo) -> list[Value]:
+        """The tags that say what the facts do not say already."""
+        facts = repo.facts
+        said = {str(facts.get(key)) for key in ("pipeline_tag", "library_name", "sdk")}
+        said.update(_texts(facts.get("languages")), _texts(facts.get("formats")))
+        rest = [tag for tag in repo.tags if ":" not in tag and tag not in said]
+        return [_filter(repo.kind, tag) for tag in rest[:_MOST_TAGS]]
+
+
+def _texts(value: Any) -> list[str]:
+    items = value if isinstance(value, list | tuple) else [value]
+    return [str(item) for item in items if isinstance(item, str) and item]
+
+
+def _every(repo: Repo, prefix: str) -> list[str]:
+    return [tag.partition(":")[2] for tag in repo.tags if tag.startswith(f"{prefix}:")]
+
+
+def _tagged(repo: Repo, prefix: str) -> str | None:
+    return next(iter(_every(repo, prefix)), None)
+
+
+def _filter(kind: RepoKind, tag: str, text: str = "") -> Value:
+    return Value(text or tag, addresses.with_query(addresses.kind(kind), tag=[tag]))
+
+
+def _language(kind: RepoKind, code: str) -> Value:
+    return _filter(kind, code if kind is RepoKind.MODEL else f"language:{code}", code)
+
+
+def _repo_value(kind: RepoKind, name: str) -> Value:
+    """A repo that a card names: it may be here, or on another hub, so the address is a search where it is unclear."""
+    if _REPO_ID.match(name):
+        return Value(name, f"/{kind.url_prefix}{name}")
+    return Value(name, addresses.with_query("/search", q=name))

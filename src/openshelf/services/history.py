@@ -1,0 +1,13 @@
+"""The commits of a revision."""
+
+from __future__ import annotations
+
+from openshelf.domain.tree import CommitInfo
+from openshelf.storage.repositories import GitRepository, history
+
+MAX_PAGE = 1000
+
+
+def log(git: GitRepository, commit: str, *, offset: int = 0, limit: int = 100) -> list[CommitInfo]:
+    """Commits that ``commit`` reaches, newest first."""
+    return history.log(git, commit, offset=offset, limit=min(limit, MAX_PAGE))
