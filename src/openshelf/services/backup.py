@@ -22,6 +22,7 @@ from openshelf.services.accept import reconcile
 from openshelf.services.hub import Hub, now
 from openshelf.services.stored import REMOVAL_LOCK
 from openshelf.services.xet_access import GENERATION_KEY
+from openshelf.storage import search
 from openshelf.storage.catalogue import Catalogue, events, migrate, repos
 from openshelf.storage.durable import make_folder, sync_file_system, write_file
 from openshelf.storage.objects import DiskObjects, Objects
@@ -155,7 +156,8 @@ def _mirror(source: Path, target: Path) -> None:
 
 def _walk(folder: Path) -> Iterator[Path]:
     for path in sorted(folder.rglob("*")):
-        if not path.name.endswith(".lock"):
+        # What git is still writing has a name of its own until it is complete.
+        if not path.name.endswith(".lock") and not path.name.startswith("tmp_"):
             yield path
 
 
@@ -187,6 +189,9 @@ def _match(target: Path, copied_repos: set[str]) -> None:
         with catalogue.write() as tx:
             known = set(repos.all_ids(tx))
             for repo_id in known - copied_repos:
+                late = repos.by_id(tx, repo_id)
+                if late:
+                    search.remove(tx, late.seq)
                 repos.delete(tx, repo_id)
     finally:
         catalogue.close()

@@ -1,0 +1,225 @@
+"""The check finds each kind of disagreement; a backup made while pushes go on restores to a clean hub."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from openshelf.app import open_hub
+from openshelf.domain.people import Actor
+from openshelf.domain.repos import Repo
+from openshelf.domain.tree import Blob
+from openshelf.errors import ConfigurationError, Conflict, Invalid
+from openshelf.services import backup, fetch, fsck, repos
+from openshelf.services.hub import Hub, now
+from openshelf.settings import Settings
+from openshelf.storage.catalogue import blobs, migrate, refs
+from openshelf.storage.catalogue import repos as repo_rows
+from tests.hubs import actor as actor_named
+from tests.hubs import make_hub
+from tests.services.bytes_in_hub import commit, start, store
+
+
+@pytest.fixture
+def hub(tmp_path: Path) -> Iterator[Hub]:
+    made = make_hub(tmp_path)
+    yield made
+    made.storage.close()
+
+
+def _filled(hub: Hub) -> tuple[Actor, Repo, Blob]:
+    actor, repo = start(hub)
+    blob = store(hub, repo, b"weights" * 10_000)
+    commit(hub, actor, repo, ("w.bin", blob), ("README.md", b"# hello\n"))
+    return actor, repo, blob
+
+
+def _path(hub: Hub, blob: Blob) -> Path:
+    found = hub.storage.blobs.local_path(blob.sha256)
+    assert found is not None
+    return found
+
+
+def _lose(hub: Hub, _repo: Repo, blob: Blob) -> None:
+    _path(hub, blob).unlink()
+
+
+def _shorten(hub: Hub, _repo: Repo, blob: Blob) -> None:
+    os.truncate(_path(hub, blob), 100)
+
+
+def _forget_row(hub: Hub, repo: Repo, blob: Blob) -> None:
+    with hub.storage.catalogue.write() as tx:
+        blobs.unlink(tx, repo.id, blob.sha256)
+        blobs.delete(tx, blob.sha256)
+
+
+def _lose_objects(hub: Hub, repo: Repo, _blob: Blob) -> None:
+    for path in (hub.storage.repositories.path(repo.id) / "objects").glob("??/*"):
+        path.unlink()
+
+
+def _lose_all_objects(hub: Hub, repo: Repo, _blob: Blob) -> None:
+    shutil.rmtree(hub.storage.repositories.path(repo.id) / "objects")
+
+
+def _lose_repository(hub: Hub, repo: Repo, _blob: Blob) -> None:
+    shutil.rmtree(hub.storage.repositories.path(repo.id))
+
+
+def _unlink(hub: Hub, repo: Repo, blob: Blob) -> None:
+    with hub.storage.catalogue.write() as tx:
+        blobs.unlink(tx, repo.id, blob.sha256)
+
+
+def _lag(hub: Hub, repo: Repo, _blob: Blob) -> None:
+    with hub.storage.catalogue.write() as tx:
+        refs.record(tx, repo.id, "refs/heads/main", "0" * 40, now())
+
+
+def _wrong_head(hub: Hub, repo: Repo, _blob: Blob) -> None:
+    with hub.storage.catalogue.write() as tx:
+        repo_rows.update(tx, repo.id, head="0" * 40)
+
+
+def _leave_file(hub: Hub, _repo: Repo, _blob: Blob) -> None:
+    writer = hub.storage.blobs.writer()
+    writer.write(b"nobody knows me")
+    path = _path(hub, writer.keep())
+    os.utime(path, (time.time() - 10_000,) * 2)
+
+
+Damage = Callable[[Hub, Repo, Blob], None]
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (_lose, "its file is missing"),
+        (_shorten, "its file has 100 bytes, and should have 70000"),
+        (_forget_row, "which is not stored"),
+        (_lose_objects, "missing or damaged"),
+        (_lose_all_objects, "cannot be opened as a git repository"),
+        (_lose_repository, "missing"),
+    ],
+)
+def test_losses_are_found_and_not_called_mended(hub: Hub, damage: Damage, message: str) -> None:
+    _, repo, blob = _filled(hub)
+    assert fsck.check(hub, deep=True).problems == ()
+    damage(hub, repo, blob)
+    found = fsck.check(hub, repair=True)
+    assert any(message in problem.message and problem.lost and not problem.mended for problem in found.problems)
+    assert not found.is_clean
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (_unlink, "has no link to"),
+        (_lag, f"and at {'0' * 40} in the catalogue"),
+        (_wrong_head, "its head is recorded as"),
+        (_leave_file, "no row of the catalogue knows this file"),
+    ],
+)
+def test_disagreements_are_mended(hub: Hub, damage: Damage, message: str) -> None:
+    _, repo, blob = _filled(hub)
+    damage(hub, repo, blob)
+    (problem,) = fsck.check(hub).problems
+    assert message in problem.message
+    assert not problem.lost
+    assert [p.mended for p in fsck.check(hub, repair=True).problems] == [True]
+    assert fsck.check(hub, deep=True).problems == ()
+
+
+def test_a_flipped_bit_is_found_by_reading_everything(hub: Hub) -> None:
+    _, _, blob = _filled(hub)
+    with _path(hub, blob).open("r+b") as file:
+        file.seek(5000)
+        file.write(b"X")
+    assert fsck.check(hub).problems == ()
+    (problem,) = fsck.check(hub, deep=True).problems
+    assert "another sha256" in problem.message
+
+
+def test_a_backup_restores(hub: Hub, tmp_path: Path) -> None:
+    actor, repo, blob = _filled(hub)
+    first = backup.back_up(hub, tmp_path / "copy")
+    assert (first.repositories, first.objects, first.copied_objects, first.copied_bytes) == (1, 1, 1, 70_000)
+    commit(hub, actor, repo, ("more.bin", store(hub, repo, b"more" * 1000)))
+    repos.create(hub, actor, repo.kind, "second")
+    second = backup.back_up(hub, tmp_path / "copy")
+    assert (second.repositories, second.objects, second.copied_objects) == (2, 2, 1)
+    backup.copy_back(tmp_path / "copy", tmp_path / "restored")
+    restored = open_hub(Settings(data=tmp_path / "restored"))
+    try:
+        assert backup.finish_restore(restored, deep=True).problems == ()
+        again = actor_named(restored, "ada")
+        found = repos.find(restored, again, repo.kind, repo.repo_id)
+        git, _, entry = fetch.file(restored, found, "main", "w.bin")
+        assert b"".join(fetch.content(restored, found, git, entry).read(0, blob.size)) == b"weights" * 10_000
+        commit(restored, again, found, ("after.txt", b"goes on"))
+    finally:
+        restored.storage.close()
+
+
+def test_a_backup_beside_pushes_is_clean(hub: Hub, tmp_path: Path) -> None:
+    actor, repo, _ = _filled(hub)
+    stop = threading.Event()
+
+    def push_on() -> None:
+        number = 0
+        while not stop.is_set():
+            number += 1
+            commit(hub, actor, repo, (f"f{number}.bin", store(hub, repo, b"%d" % number * 1000)))
+            if number % 5 == 0:
+                repos.create(hub, actor, repo.kind, f"made-{number}")
+
+    pushing = threading.Thread(target=push_on)
+    pushing.start()
+    try:
+        for _ in range(3):
+            backup.back_up(hub, tmp_path / "copy")
+    finally:
+        stop.set()
+        pushing.join()
+    backup.copy_back(tmp_path / "copy", tmp_path / "restored")
+    restored = open_hub(Settings(data=tmp_path / "restored"))
+    assert backup.finish_restore(restored, deep=True).problems == ()
+    restored.storage.close()
+
+
+def test_an_interrupted_backup_is_not_restored(hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _filled(hub)
+    backup.back_up(hub, tmp_path / "copy")
+
+    def fail(*_: object) -> None:
+        raise OSError("disk full")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(migrate, "copy_sqlite", fail)
+        with pytest.raises(OSError, match="disk full"):
+            backup.back_up(hub, tmp_path / "copy")
+    with pytest.raises(ConfigurationError, match="was interrupted"):
+        backup.copy_back(tmp_path / "copy", tmp_path / "restored")
+    backup.back_up(hub, tmp_path / "copy")
+    backup.copy_back(tmp_path / "copy", tmp_path / "restored")
+
+
+def test_nothing_is_overwritten(hub: Hub, tmp_path: Path) -> None:
+    backup.back_up(hub, tmp_path / "copy")
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "thesis.txt").touch()
+    with pytest.raises(Conflict, match="is not empty"):
+        backup.copy_back(tmp_path / "copy", tmp_path / "full")
+    with pytest.raises(Invalid, match="not empty and not a backup"):
+        backup.back_up(hub, tmp_path / "full")
+    with pytest.raises(Invalid, match="lies in the data folder"):
+        backup.back_up(hub, hub.storage.root / "copy")
+    with pytest.raises(ConfigurationError, match="is not a backup"):
+        backup.copy_back(tmp_path / "full", tmp_path / "restored")
