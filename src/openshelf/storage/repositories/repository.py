@@ -143,11 +143,17 @@ class GitRepository:
         sync_path(self.path)
 
     def _ref_commit(self, name: str) -> str | None:
-        try:
-            target = self.git.references[name].peel(pygit2.Commit)
-        except (KeyError, ValueError, pygit2.GitError):
+        """The commit that a ref names; None where there is no such ref. Raises StorageFault where the commit is gone.
+
+        A damaged repository must not pass for one without refs: garbage collection and the reconciler ask here.
+        """
+        target = self._target(name)
+        if target is None:
             return None
-        return str(target.id)
+        try:
+            return str(self.git[target].peel(pygit2.Commit).id)
+        except (KeyError, ValueError, pygit2.GitError) as error:
+            raise StorageFault(f"{name} in {self.path} is at {target}, which is missing or damaged: {error}") from error
 
     def _commit_by_id(self, text: str) -> str | None:
         if not _SHORTEST_ID <= len(text) <= 40 or not all(c in "0123456789abcdef" for c in text):
