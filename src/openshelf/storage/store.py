@@ -77,7 +77,7 @@ def open_storage(root: Path, *, create: bool = True) -> Storage:
     _make_root(root)
     locks = DiskLocks(root / "locks")
     with locks.hold("storage-open"):
-        _check_format(root)
+        check_format(root)
         catalogue = Catalogue.on_sqlite(root / CATALOGUE_FILE)
         upgrade(catalogue, root / "backups")
         secret = _secret(root / SECRET_FILE)
@@ -105,7 +105,7 @@ def _make_root(root: Path) -> None:
         raise ConfigurationError(f"The data folder {root} cannot be made: {error.strerror}.") from error
 
 
-def _check_format(root: Path) -> None:
+def check_format(root: Path) -> None:
     path = root / FORMAT_FILE
     if not path.exists():
         if (root / CATALOGUE_FILE).exists():

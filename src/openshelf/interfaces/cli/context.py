@@ -8,14 +8,15 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from openshelf import settings as settings_module
 from openshelf.settings import Settings, SettingValue
 
-T = TypeVar("T")
+if TYPE_CHECKING:
+    from openshelf.services.hub import Hub
 
 
 data_option = click.option(
@@ -37,7 +38,7 @@ def load_settings(data: Path | None, **overrides: Any) -> tuple[Settings, tuple[
 
 
 @contextmanager
-def opened_hub(data: Path | None, *, create: bool = False) -> Iterator[Any]:
+def opened_hub(data: Path | None, *, create: bool = False) -> Iterator[Hub]:
     """The hub in the data folder, closed at the end. Raises ConfigurationError where there is none."""
     from openshelf.app import open_hub
 
@@ -62,10 +63,38 @@ def print_table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> None
         click.echo(line.rstrip())
 
 
-def track(label: str, items: Sequence[T]) -> Iterator[T]:
-    """``items`` with a progress bar on standard error, where that is a terminal."""
-    if not sys.stderr.isatty() or not items:
-        yield from items
-        return
-    with click.progressbar(items, label=label, file=sys.stderr, show_pos=True) as bar:
-        yield from bar
+class Progress:
+    """Called as ``progress(what, number, total)``: a bar on standard error, where that is a terminal."""
+
+    def __init__(self) -> None:
+        self._shown = sys.stderr.isatty()
+        self._label = ""
+        self._bar: Any = None
+
+    def __call__(self, label: str, number: int, total: int) -> None:
+        if not self._shown:
+            return
+        if label != self._label:
+            self.finish()
+            self._label = label
+            self._bar = click.progressbar(
+                length=max(total, 1), label=label.capitalize(), file=sys.stderr, show_pos=True
+            )
+        self._bar.length = max(total, number, 1)
+        self._bar.update(number - self._bar.pos)
+
+    def finish(self) -> None:
+        """End the bar, so that the next line begins at the left."""
+        if self._bar is not None:
+            self._bar.finish()
+            self._bar.render_finish()
+            self._bar = None
+
+
+@contextmanager
+def progress_bar() -> Iterator[Progress]:
+    progress = Progress()
+    try:
+        yield progress
+    finally:
+        progress.finish()
