@@ -14,6 +14,7 @@ from openshelf import settings as settings_module
 from openshelf.interfaces import logs
 from openshelf.interfaces.asgi import build
 from openshelf.interfaces.worker import EmbeddedWorker
+from openshelf.services import downloads
 from openshelf.services.hub import Hub
 from openshelf.settings import Settings
 from openshelf.storage.store import open_storage
@@ -39,7 +40,8 @@ def create_app() -> FastAPI:
         worker = EmbeddedWorker(hub) if settings.embedded_worker else None
         if worker:
             worker.start()
-        yield
+        with downloads.counting(hub):
+            yield
         finished = await to_thread.run_sync(worker.stop) if worker else True
         hub.storage.close()
         if not finished:

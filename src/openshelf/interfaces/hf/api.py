@@ -7,7 +7,22 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from openshelf.errors import NotFound
-from openshelf.interfaces.hf import cards, commit, commits, identity, info, preupload, refs, repos, resolve, tree
+from openshelf.interfaces.hf import (
+    accounts,
+    cards,
+    commit,
+    commits,
+    identity,
+    info,
+    listing,
+    preupload,
+    pulls,
+    refs,
+    repos,
+    resolve,
+    spaces,
+    tree,
+)
 
 _ROUTERS = (
     info.router,
@@ -18,18 +33,31 @@ _ROUTERS = (
     refs.router,
     commits.router,
     repos.router,
+    pulls.router,
+    spaces.router,
+    listing.router,
+    accounts.router,
     identity.router,
 )
 
-routes: list[BaseRoute] = [*resolve.routes, *(route for router in _ROUTERS for route in router.routes)]
 
-_METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
+def telemetry(_request: Request) -> Response:
+    """What clients tell of themselves is not kept."""
+    return Response(status_code=204)
 
 
 def nothing_here(_request: Request) -> Response:
     """What the Hub protocol has and this hub does not, or nobody has."""
     raise NotFound("There is nothing at this address of the API; its description is at /openapi.json.")
 
+
+routes: list[BaseRoute] = [
+    *resolve.routes,
+    *(route for router in _ROUTERS for route in router.routes),
+    Route("/api/telemetry/{path:rest}", telemetry),
+]
+
+_METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 
 # Addresses without an owner; they match so much that every other route of an API comes before them.
 last_routes: list[BaseRoute] = [

@@ -30,6 +30,15 @@ EXPANDABLE: Mapping[RepoKind, tuple[str, ...]] = {
 }
 
 
+_LISTED = (
+    "author createdAt description disabled downloads gated lastModified library_name likes pipeline_tag private sdk sha"
+    " tags trendingScore"
+).split()
+LISTED: Mapping[RepoKind, tuple[str, ...]] = {
+    kind: tuple(name for name in _LISTED if name in names) for kind, names in EXPANDABLE.items()
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Shown:
     """A repo as it stands at one commit: what its card and files say there."""
@@ -89,7 +98,12 @@ def _from_card(name: str) -> Callable[[Shown], Any]:
 
 
 # Nothing here runs Spaces; clients need a stage to show.
-_RUNTIME = {"stage": "STOPPED", "hardware": {"current": None, "requested": None}, "storage": None, "gcTimeout": None}
+SPACE_RUNTIME = {
+    "stage": "STOPPED",
+    "hardware": {"current": None, "requested": None},
+    "storage": None,
+    "gcTimeout": None,
+}
 
 _FIELDS: Mapping[str, Callable[[Shown], Any]] = {
     "author": lambda shown: shown.repo.owner,
@@ -112,7 +126,7 @@ _FIELDS: Mapping[str, Callable[[Shown], Any]] = {
     "paperswithcode_id": _from_card("paperswithcode_id"),
     "pipeline_tag": _fact("pipeline_tag"),
     "private": lambda shown: shown.repo.is_private,
-    "runtime": lambda _: _RUNTIME,
+    "runtime": lambda _: SPACE_RUNTIME,
     "safetensors": _fact("safetensors"),
     "sdk": _from_card("sdk"),
     "sha": lambda shown: shown.sha,

@@ -77,7 +77,8 @@ def create(request: Request, body: NewRepo) -> Response:
     answer = JSONResponse({"url": repo_url(request, repo), "name": repo.full_name, "id": repo.id})
     unused = [name for name in (*_RUNNING, *_ELSEWHERE) if getattr(body, name)]
     if unused:
-        answer.headers["X-HF-Warning"] = f"create; This hub does not run Spaces and has one place: {unused} not kept."
+        said = f"create; This hub runs no Spaces and has one place for all; not kept: {', '.join(unused)}."
+        answer.headers["X-HF-Warning"] = said
     return answer
 
 

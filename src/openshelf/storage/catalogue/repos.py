@@ -173,6 +173,19 @@ def _filtered(
     return query
 
 
+def most_used_tags(tx: Transaction, scope: ReadScope, kind: RepoKind, limit: int) -> list[str]:
+    """Tags of readable repos of ``kind``, in lower case, the most used first."""
+    query = (
+        sa.select(repo_tags.c.tag)
+        .join(repos, repos.c.seq == repo_tags.c.repo_seq)
+        .where(readable(scope), repos.c.kind == kind.value)
+        .group_by(repo_tags.c.tag)
+        .order_by(sa.func.count().desc(), repo_tags.c.tag)
+        .limit(limit)
+    )
+    return list(tx.scalars(query))
+
+
 def all_ids(tx: Transaction) -> list[str]:
     return list(tx.scalars(sa.select(repos.c.id).order_by(repos.c.seq)))
 
