@@ -6,6 +6,7 @@ from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 
 import structlog
+from anyio import to_thread
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
@@ -15,13 +16,26 @@ from starlette.responses import Response
 from openshelf import __version__
 from openshelf.errors import Invalid, NotFound, OpenshelfError, StorageFault, Unsupported
 from openshelf.interfaces import operations
+from openshelf.interfaces.git.errors import error_response as git_error
+from openshelf.interfaces.git.routes import routes as git_routes
+from openshelf.interfaces.hf import api as hf_api
+from openshelf.interfaces.hf.addresses import Moved, moved_response
 from openshelf.interfaces.hf.errors import error_response as hf_error
 from openshelf.interfaces.http.context import RequestContext
 from openshelf.interfaces.http.routing import RawPaths
+from openshelf.interfaces.web.errors import error_response as page_error
+from openshelf.interfaces.web.errors import is_for_people
+from openshelf.interfaces.web.routes import routes as page_routes
+from openshelf.interfaces.xet import tokens as xet_tokens
+from openshelf.interfaces.xet.errors import error_response as xet_error
+from openshelf.interfaces.xet.errors import is_for_xet
+from openshelf.interfaces.xet.routes import routes as xet_routes
 from openshelf.services.hub import Hub
 
 ErrorSpeech = Callable[[Request, OpenshelfError], Response]
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
+
+_GIT_ENDS = ("/info/refs", "/git-upload-pack", "/git-receive-pack")
 
 log = structlog.get_logger("openshelf.http")
 
@@ -40,8 +54,15 @@ def build(hub: Hub, lifespan: Lifespan | None = None) -> FastAPI:
     )
     app.state.hub = hub
     app.router.routes.extend(operations.routes)
+    app.router.routes.extend(xet_routes)
+    app.router.routes.extend(xet_tokens.router.routes)
+    app.router.routes.extend(git_routes)
+    app.router.routes.extend(hf_api.routes)
+    app.router.routes.extend(hf_api.last_routes)
+    app.router.routes.extend(page_routes)  # last: they take nearly any address
     app.add_exception_handler(OpenshelfError, _on_error)
     app.add_exception_handler(RequestValidationError, _on_invalid)
+    app.add_exception_handler(Moved, moved_response)
     app.add_exception_handler(HTTPException, _on_http_error)
     app.add_exception_handler(Exception, _on_fault)
     app.add_middleware(RawPaths)
@@ -49,34 +70,40 @@ def build(hub: Hub, lifespan: Lifespan | None = None) -> FastAPI:
     return app
 
 
-def speech_of(_path: str) -> ErrorSpeech:
+def speech_of(path: str) -> ErrorSpeech:
     """Which protocol's errors belong to an address."""
+    if is_for_xet(path):
+        return xet_error
+    if path.endswith(_GIT_ENDS):
+        return git_error
     return hf_error
 
 
-def _answer(request: Request, error: OpenshelfError) -> Response:
+async def _answer(request: Request, error: OpenshelfError) -> Response:
     if isinstance(error, StorageFault):
         log.error("storage fault", path=request.url.path, fault=error.message)
+    if is_for_people(request):
+        return await to_thread.run_sync(page_error, request, error)
     return speech_of(request.scope["path"])(request, error)
 
 
 async def _on_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, OpenshelfError)
-    return _answer(request, error)
+    return await _answer(request, error)
 
 
 async def _on_invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     first = error.errors()[0]
     where = ".".join(str(part) for part in first["loc"][1:]) or "body"
-    return _answer(request, Invalid(f"{where}: {first['msg']}"))
+    return await _answer(request, Invalid(f"{where}: {first['msg']}"))
 
 
 async def _on_http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     if error.status_code == 404:
-        return _answer(request, NotFound("There is nothing at this address."))
-    response = _answer(request, Unsupported(str(error.detail)))
+        return await _answer(request, NotFound("There is nothing at this address."))
+    response = await _answer(request, Unsupported(str(error.detail)))
     response.status_code = error.status_code
     response.headers.update(error.headers or {})
     return response
@@ -86,4 +113,4 @@ async def _on_fault(request: Request, error: Exception) -> Response:
     log.exception("fault", path=request.url.path, exc_info=error)
     request_id = getattr(request.state, "request_id", "")
     message = f"The hub failed to answer; this is a fault of the hub. The administrator finds it under {request_id}."
-    return _answer(request, OpenshelfError(message))
+    return await _answer(request, OpenshelfError(message))

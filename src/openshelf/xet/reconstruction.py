@@ -125,18 +125,24 @@ def merge_ranges(ranges: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
     return merged
 
 
-def render_v2(reconstruction: ReconstructionPlan, url_for: UrlFor) -> dict[str, Any]:
-    """Return the JSON value of GET /v2/reconstructions: one URL per xorb, with all its ranges."""
+def render_v2(reconstruction: ReconstructionPlan, url_for: UrlFor, ranges_per_url: int | None = None) -> dict[str, Any]:
+    """Return the JSON value of GET /v2/reconstructions: one URL per xorb with all its ranges, or with so many each."""
     xorbs = {
         to_hex(xorb_hash): [
             {
-                "url": url_for(xorb_hash, ranges),
-                "ranges": [{"chunks": _chunks(item), "bytes": _bytes(item)} for item in ranges],
+                "url": url_for(xorb_hash, group),
+                "ranges": [{"chunks": _chunks(item), "bytes": _bytes(item)} for item in group],
             }
+            for group in _groups(ranges, ranges_per_url)
         ]
         for xorb_hash, ranges in reconstruction.fetches.items()
     }
     return {**_head(reconstruction), "xorbs": xorbs}
+
+
+def _groups(ranges: Sequence[FetchRange], size: int | None) -> list[Sequence[FetchRange]]:
+    step = size or len(ranges)
+    return [ranges[start : start + step] for start in range(0, len(ranges), step)]
 
 
 def render_v1(reconstruction: ReconstructionPlan, url_for: UrlFor) -> dict[str, Any]:

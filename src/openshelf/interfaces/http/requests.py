@@ -60,7 +60,7 @@ def actor_of(request: Request) -> Actor:
     if known is not None:
         return cast(Actor, known)
     actor = _recognise(request)
-    _count(request, actor)
+    count(request, actor)
     request.state.actor = actor
     return actor
 
@@ -102,7 +102,8 @@ def _recognise(request: Request) -> Actor:
     return ANONYMOUS
 
 
-def _count(request: Request, actor: Actor) -> None:
+def count(request: Request, actor: Actor) -> None:
+    """Count a request against the rate limit of whoever sent it. Raises RateLimited."""
     hub = hub_of(request)
     if actor.account:
         key, limit = f"account:{actor.account.id}", hub.settings.rate_limit_requests

@@ -107,6 +107,11 @@ def links(tx: Transaction, repo_id: str) -> dict[str, datetime]:
     return {row.sha256: row.linked_at for row in tx.execute(query)}
 
 
+def holders(tx: Transaction, sha256: str) -> list[str]:
+    """Ids of the repos that may use the blob."""
+    return list(tx.scalars(sa.select(repo_blobs.c.repo_id).where(repo_blobs.c.sha256 == sha256)))
+
+
 def linked(tx: Transaction, repo_id: str, digests: Iterable[str]) -> dict[str, BlobRow]:
     """Those of ``digests`` that this repo may use."""
     return _visible(tx, digests, repo_blobs.c.repo_id == repo_id)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -75,25 +75,21 @@ def get_many(tx: Transaction, hashes: Iterable[bytes]) -> dict[bytes, XorbRow]:
 
 
 def save(tx: Transaction, row: XorbRow) -> bool:
-    """Record a stored xorb; False where it was known."""
-    if get(tx, row.hash):
+    """Record a stored xorb; False where it was known: its chunks are the same, its body and sizes may be others."""
+    body = {"stored_bytes": row.stored_bytes, "raw_bytes": row.raw_bytes, "chunk_index": row.chunk_index}
+    if tx.execute(xorbs.update().where(xorbs.c.hash == row.hash).values(used_at=row.used_at, **body)).rowcount:
         return False
-    tx.execute(
-        xorbs.insert().values(
-            hash=row.hash,
-            stored_bytes=row.stored_bytes,
-            raw_bytes=row.raw_bytes,
-            chunk_index=row.chunk_index,
-            created_at=row.created_at,
-            used_at=row.used_at,
-        )
-    )
+    tx.execute(xorbs.insert().values(hash=row.hash, created_at=row.created_at, used_at=row.used_at, **body))
     return True
 
 
-def touch(tx: Transaction, hashes: Iterable[bytes], at: datetime) -> None:
-    """Note that clients were told of these xorbs, so that garbage collection leaves them be."""
-    tx.execute(xorbs.update().where(xorbs.c.hash.in_(sorted(set(hashes)))).values(used_at=at))
+def touch(tx: Transaction, hashes: Iterable[bytes], at: datetime) -> int:
+    """Note that clients were told of these xorbs, so that garbage collection leaves them be; returns how many."""
+    wanted, touched = sorted(set(hashes)), 0
+    for start in range(0, len(wanted), BATCH):
+        here = xorbs.c.hash.in_(wanted[start : start + BATCH])
+        touched += tx.execute(xorbs.update().where(here).values(used_at=at)).rowcount
+    return touched
 
 
 def link(tx: Transaction, repo_id: str, hashes: Iterable[bytes], at: datetime) -> None:
@@ -102,21 +98,40 @@ def link(tx: Transaction, repo_id: str, hashes: Iterable[bytes], at: datetime) -
 
 def visible(tx: Transaction, scope: ReadScope | None, repo_id: str, hashes: Iterable[bytes]) -> dict[bytes, XorbRow]:
     """Those xorbs that this repo, or (with a scope) any other that the actor may read, may use."""
+    found: dict[bytes, XorbRow] = {}
+    for condition in _usable(scope, repo_id, hashes):
+        found.update((row.hash, _xorb(row)) for row in tx.execute(sa.select(xorbs).where(condition)))
+    return found
+
+
+def visible_hashes(tx: Transaction, scope: ReadScope | None, repo_id: str, hashes: Iterable[bytes]) -> set[bytes]:
+    """Like ``visible``, without the rows."""
+    found: set[bytes] = set()
+    for condition in _usable(scope, repo_id, hashes):
+        found.update(tx.scalars(sa.select(xorbs.c.hash).where(condition)))
+    return found
+
+
+def _usable(scope: ReadScope | None, repo_id: str, hashes: Iterable[bytes]) -> Iterator[sa.ColumnElement[bool]]:
     wanted = sorted(set(hashes))
     allowed = repo_xorbs.c.repo_id == repo_id
     if scope is not None:
         allowed = sa.or_(allowed, readable(scope))
-    found: dict[bytes, XorbRow] = {}
+    link = sa.select(1).join_from(repo_xorbs, repos, repos.c.id == repo_xorbs.c.repo_id)
+    linked = sa.exists(link.where(repo_xorbs.c.hash == xorbs.c.hash, allowed).correlate(xorbs))
     for start in range(0, len(wanted), BATCH):
-        query = (
-            sa.select(xorbs)
-            .join(repo_xorbs, repo_xorbs.c.hash == xorbs.c.hash)
-            .join(repos, repos.c.id == repo_xorbs.c.repo_id)
-            .where(xorbs.c.hash.in_(wanted[start : start + BATCH]), allowed)
-            .distinct()
-        )
-        found.update((row.hash, _xorb(row)) for row in tx.execute(query))
-    return found
+        yield sa.and_(xorbs.c.hash.in_(wanted[start : start + BATCH]), linked)
+
+
+def unclaimed_bytes(tx: Transaction, repo_id: str) -> int:
+    """Stored bytes of the repo's xorbs that no file is made of, or not yet."""
+    claimed = sa.exists(sa.select(1).where(xet_file_xorbs.c.xorb_hash == xorbs.c.hash).correlate(xorbs))
+    query = (
+        sa.select(sa.func.sum(xorbs.c.stored_bytes))
+        .join(repo_xorbs, repo_xorbs.c.hash == xorbs.c.hash)
+        .where(repo_xorbs.c.repo_id == repo_id, ~claimed)
+    )
+    return tx.scalar(query) or 0
 
 
 def save_dedup_chunks(tx: Transaction, xorb_hash: bytes, chunk_hashes: Iterable[bytes]) -> None:
@@ -127,8 +142,29 @@ def save_dedup_chunks(tx: Transaction, xorb_hash: bytes, chunk_hashes: Iterable[
         tx.execute(dedup_chunks.insert(), rows)
 
 
-def with_chunk(tx: Transaction, chunk_hash: bytes) -> Sequence[bytes]:
-    return list(tx.scalars(sa.select(dedup_chunks.c.xorb_hash).where(dedup_chunks.c.chunk_hash == chunk_hash)))
+def with_chunk(tx: Transaction, chunk_hash: bytes, limit: int = 64) -> Sequence[bytes]:
+    """Xorbs that hold a chunk which clients ask about, newest first."""
+    query = (
+        sa.select(dedup_chunks.c.xorb_hash)
+        .join(xorbs, xorbs.c.hash == dedup_chunks.c.xorb_hash)
+        .where(dedup_chunks.c.chunk_hash == chunk_hash)
+        .order_by(xorbs.c.created_at.desc(), xorbs.c.hash)
+        .limit(limit)
+    )
+    return list(tx.scalars(query))
+
+
+def newest_file_with(tx: Transaction, xorb_hash: bytes) -> XetFileRow | None:
+    """The file made of this xorb that was recorded last."""
+    query = (
+        sa.select(xet_files)
+        .join(xet_file_xorbs, xet_file_xorbs.c.file_hash == xet_files.c.hash)
+        .where(xet_file_xorbs.c.xorb_hash == xorb_hash)
+        .order_by(xet_files.c.created_at.desc(), xet_files.c.hash)
+        .limit(1)
+    )
+    row = tx.execute(query).one_or_none()
+    return XetFileRow(row.hash, row.size, row.segments) if row else None
 
 
 def every(tx: Transaction, after: bytes = b"", limit: int = 1000) -> list[XorbRow]:

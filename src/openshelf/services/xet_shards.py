@@ -1,0 +1,228 @@
+"""Taking shards: files made of xorbs are checked to the last byte, then recorded all at once."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import threading
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from openshelf.domain.access import ReadScope, read_scope
+from openshelf.domain.tree import Blob
+from openshelf.errors import InvalidUpload, RepoNotFound, TooLarge, Unavailable
+from openshelf.services import chunked
+from openshelf.services.accept import check_quota
+from openshelf.services.hub import Hub, now
+from openshelf.services.sizes import readable_size
+from openshelf.services.xet_access import Caller, dedup_scope
+from openshelf.services.xorb_indexes import XorbIndexes
+from openshelf.storage.catalogue import Transaction, blobs, events, repos, xorbs
+from openshelf.storage.catalogue.xorbs import XetFileRow
+from openshelf.xet.errors import UnknownXorbError, XetFormatError
+from openshelf.xet.files import validate_file
+from openshelf.xet.hashes import to_hex
+from openshelf.xet.segments import FileSegment, pack_segments
+from openshelf.xet.shards import Shard, ShardXorb, parse_shard
+
+_NO_SHA256 = bytes(32)
+_REPORT_BYTES = 16 * 1024 * 1024
+
+
+@dataclass(slots=True)
+class Progress:
+    """How far the acceptance of a shard is. Written by the threads that work, read by the one that answers.
+
+    ``verified`` and ``total`` are bytes of files whose sha256 is checked.
+    """
+
+    verified: int = 0
+    total: int = 0
+    is_committing: bool = False
+    is_cancelled: bool = False
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def add(self, size: int) -> None:
+        """Count ``size`` bytes as verified. Raises Unavailable where nobody waits for the answer any more."""
+        if self.is_cancelled:
+            raise Unavailable("The client left before its upload was checked; send it again.")
+        with self._lock:
+            self.verified += size
+
+
+@dataclass(frozen=True, slots=True)
+class Registration:
+    """What a shard brought: whether anything was new, the bytes of its files, and those that were stored already."""
+
+    is_new: bool
+    file_bytes: int
+    deduplicated_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    """A validated file; ``sha256`` in hex where one is claimed."""
+
+    file_hash: bytes
+    segments: tuple[FileSegment, ...]
+    size: int
+    sha256: str | None
+    first_chunk: bytes | None
+
+    @property
+    def xorbs(self) -> set[bytes]:
+        return {segment.xorb_hash for segment in self.segments}
+
+
+def register(hub: Hub, caller: Caller, data: bytes, progress: Progress) -> Registration:
+    """Accept every file of a shard, or none. Blocks until all bytes with a claimed sha256 are hashed.
+
+    Raises InvalidUpload, TooLarge, QuotaExceeded with messages for the person who uploads; StorageFault.
+    """
+    try:
+        shard = parse_shard(data)
+    except XetFormatError as error:
+        raise InvalidUpload(f"The upload was refused: {error}. Update the client and upload again.") from None
+    wanted = {segment.xorb_hash for file in shard.files for segment in file.segments}
+    wanted.update(xorb.xorb_hash for xorb in shard.xorbs)
+    with hub.storage.catalogue.read() as tx:
+        usable = _usable(tx, hub, caller, wanted)
+    _check_complete(wanted, usable)
+    files = _validate(hub, shard)
+    _check_sizes(hub, caller, files)
+    _verify_digests(hub, caller, files, progress)
+    progress.is_committing = True
+    with hub.storage.catalogue.write() as tx:
+        if repos.by_id(tx, caller.repo.id) is None:
+            raise RepoNotFound(caller.repo.full_name)
+        _check_complete(wanted, _usable(tx, hub, caller, wanted))
+        is_new = _record(tx, caller, files, wanted, now())
+    file_bytes = sum(file.size for file in files)
+    sent = sum(xorb.raw_ends[-1] for xorb in shard.xorbs)
+    return Registration(is_new, file_bytes, max(0, file_bytes - sent))
+
+
+def _usable(tx: Transaction, hub: Hub, caller: Caller, hashes: Iterable[bytes]) -> set[bytes]:
+    return xorbs.visible_hashes(tx, dedup_scope(hub, caller.actor), caller.repo.id, hashes)
+
+
+def _check_complete(wanted: set[bytes], usable: set[bytes]) -> None:
+    missing = sorted(wanted - usable)
+    if missing:
+        raise InvalidUpload(
+            "Your client's shard cache refers to xorbs this hub does not have. Delete ~/.cache/huggingface/xet and "
+            f"upload again. ({len(missing)} are missing, the first is {to_hex(missing[0])}.)"
+        )
+
+
+def _validate(hub: Hub, shard: Shard) -> list[_File]:
+    """The files of a shard, each once. Raises InvalidUpload for whatever is not as it must be."""
+    indexes = XorbIndexes(hub)
+    found: dict[tuple[bytes, str | None], _File] = {}
+    try:
+        for xorb in shard.xorbs:
+            _check_listed(xorb, indexes)
+        for file in shard.files:
+            size = validate_file(file, indexes)
+            sha256 = file.sha256.hex() if file.sha256 and file.sha256 != _NO_SHA256 else None
+            first = _first_chunk(file.segments, indexes)
+            found[file.file_hash, sha256] = _File(file.file_hash, file.segments, size, sha256, first)
+    except UnknownXorbError as error:
+        _check_complete({error.xorb_hash}, set())
+    except XetFormatError as error:
+        raise InvalidUpload(f"The upload was refused: {error}. Nothing of it was registered; upload again.") from None
+    return list(found.values())
+
+
+def _check_listed(xorb: ShardXorb, indexes: XorbIndexes) -> None:
+    index = indexes(xorb.xorb_hash)
+    if index is None:
+        raise UnknownXorbError(f"xorb {to_hex(xorb.xorb_hash)} is not stored here", xorb.xorb_hash)
+    if (xorb.hashes, xorb.raw_ends) != (index.hashes, index.raw_ends):
+        raise XetFormatError(f"the shard lists chunks for xorb {to_hex(xorb.xorb_hash)} that it does not have")
+
+
+def _first_chunk(segments: Sequence[FileSegment], indexes: XorbIndexes) -> bytes | None:
+    index = indexes(segments[0].xorb_hash) if segments else None
+    return index.chunk_hash(segments[0].start_chunk) if index else None
+
+
+def _check_sizes(hub: Hub, caller: Caller, files: Sequence[_File]) -> None:
+    limit = hub.settings.max_file_bytes
+    for file in files:
+        if limit and file.size > limit:
+            raise TooLarge(
+                f"A file of {readable_size(file.size)} is in this upload; this hub takes files of at most "
+                f"{readable_size(limit)}. Split it into smaller files."
+            )
+    sizes = {file.sha256: file.size for file in files if file.sha256}
+    with hub.storage.catalogue.read() as tx:
+        linked = blobs.linked(tx, caller.repo.id, sizes)
+    check_quota(hub, caller.repo, sum(size for sha256, size in sizes.items() if sha256 not in linked))
+
+
+def _verify_digests(hub: Hub, caller: Caller, files: Sequence[_File], progress: Progress) -> None:
+    """Hash every file whose sha256 is claimed, unless the caller may know that this very pair is verified."""
+    claimed = {file.sha256: file for file in files if file.sha256}
+    with hub.storage.catalogue.read() as tx:
+        rows = blobs.visible(tx, read_scope(caller.actor), caller.repo.id, claimed)
+    known = {(row.xet_hash, row.sha256) for row in rows.values()}
+    pending = [file for file in files if file.sha256 and (file.file_hash, file.sha256) not in known]
+    progress.total = sum(file.size for file in pending)
+    if not pending:
+        return
+    # The largest first, so that the threads end at about the same time.
+    pending.sort(key=lambda file: file.size, reverse=True)
+    with ThreadPoolExecutor(min(len(pending), os.cpu_count() or 1), "xet-verify") as pool:
+        futures = [pool.submit(_verify_digest, hub, file, progress) for file in pending]
+        try:
+            for future in as_completed(futures):
+                future.result()
+        except BaseException:
+            progress.is_cancelled = True
+            pool.shutdown(cancel_futures=True)
+            raise
+
+
+def _verify_digest(hub: Hub, file: _File, progress: Progress) -> None:
+    digest, unreported = hashlib.sha256(), 0
+    # sha256 finds any damage, so that the chunks' own hashes need not be computed too.
+    for chunk in chunked.chunks(hub, file.segments, check=False):
+        digest.update(chunk)
+        unreported += len(chunk)
+        if unreported >= _REPORT_BYTES:
+            progress.add(unreported)
+            unreported = 0
+    progress.add(unreported)
+    if digest.hexdigest() == file.sha256:
+        return
+    for _ in chunked.chunks(hub, file.segments):
+        progress.add(0)
+    raise InvalidUpload(
+        f"The file with the Xet hash {to_hex(file.file_hash)} was announced with sha256 {file.sha256}, but its bytes "
+        f"have sha256 {digest.hexdigest()}; it may have changed meanwhile. Nothing was registered; upload it again."
+    )
+
+
+def _record(tx: Transaction, caller: Caller, files: Sequence[_File], wanted: set[bytes], moment: datetime) -> bool:
+    is_new = False
+    for file in files:
+        row = XetFileRow(file.file_hash, file.size, pack_segments(file.segments))
+        is_new |= xorbs.save_file(tx, row, file.xorbs, moment)
+        if file.first_chunk:
+            xorbs.save_dedup_chunks(tx, file.segments[0].xorb_hash, [file.first_chunk])
+        if file.sha256:
+            blobs.save(tx, Blob(file.sha256, file.size), moment, xet_hash=file.file_hash)
+    digests = {file.sha256 for file in files if file.sha256}
+    is_new |= bool(digests - blobs.linked(tx, caller.repo.id, digests).keys())
+    blobs.link(tx, caller.repo.id, digests, moment)
+    for sha256, blob in blobs.get_many(tx, digests).items():
+        if blob.is_whole:
+            # It is kept twice now; the job lets go of the whole form.
+            events.enqueue(tx, "chunk-blob", sha256, {"sha256": sha256}, moment)
+    # A reference shows nobody a xorb that they could not see before: only public ones get a link of their own.
+    xorbs.link(tx, caller.repo.id, xorbs.visible_hashes(tx, ReadScope(), caller.repo.id, wanted), moment)
+    xorbs.touch(tx, wanted, moment)
+    return is_new

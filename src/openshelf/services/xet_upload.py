@@ -1,0 +1,109 @@
+"""Taking xorbs: verified whole, stored, and made usable by the repo that they were sent to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import timedelta
+
+from openshelf.errors import InvalidUpload, Unavailable
+from openshelf.services.accept import check_quota
+from openshelf.services.hub import Hub, now
+from openshelf.services.xet_access import Caller, dedup_scope
+from openshelf.storage.catalogue import xorbs
+from openshelf.storage.catalogue.xorbs import XorbRow
+from openshelf.storage.objects import Staged
+from openshelf.xet.errors import XetFormatError
+from openshelf.xet.hashes import is_dedup_eligible, to_hex
+from openshelf.xet.xorb_index import XorbIndex
+from openshelf.xet.xorbs import VerifiedXorb, verify_xorb
+
+# Clients remember what they were told for 21 days and the grace period is at least 22.
+_NOTE_AFTER = timedelta(days=1)
+
+
+def is_usable(hub: Hub, caller: Caller, xorb_hash: bytes) -> bool:
+    """Whether the xorb is stored, whole, and visible to the caller, so that it need not be sent."""
+    with hub.storage.catalogue.read() as tx:
+        row = xorbs.visible(tx, dedup_scope(hub, caller.actor), caller.repo.id, [xorb_hash]).get(xorb_hash)
+    return row is not None and _is_whole(hub, row) and note_use(hub, [row])
+
+
+def note_use(hub: Hub, rows: Sequence[XorbRow]) -> bool:
+    """Keep garbage collection from xorbs that a client is told of; False where it took one of them already."""
+    limit = now() - _NOTE_AFTER
+    stale = [row.hash for row in rows if row.used_at < limit]
+    if not stale or hub.settings.read_only:
+        return True
+    with hub.storage.catalogue.write() as tx:
+        return xorbs.touch(tx, stale, now()) == len(stale)
+
+
+def accept_xorb(hub: Hub, caller: Caller, xorb_hash: bytes, staged: Staged) -> bool:
+    """Verify a xorb and let the caller's repo use it; False where the caller could use it before.
+
+    Every chunk is decompressed and hashed, which costs about one second per GB: call it in a thread. ``staged`` is
+    used up. Raises InvalidUpload, QuotaExceeded.
+    """
+    with hub.storage.catalogue.read() as tx:
+        pending = xorbs.unclaimed_bytes(tx, caller.repo.id)
+        seen = xorbs.visible_hashes(tx, dedup_scope(hub, caller.actor), caller.repo.id, [xorb_hash])
+    try:
+        check_quota(hub, caller.repo, pending + staged.size)
+        with staged.view() as body:
+            verified = _verify(body, xorb_hash)
+            if verified.footer_length:
+                _keep_without_footer(hub, body, verified, caller.repo.id)
+        if not verified.footer_length:
+            keep_xorb(hub, staged, xorb_hash, verified.index, [caller.repo.id])
+    finally:
+        staged.discard()
+    return xorb_hash not in seen
+
+
+def _verify(body: memoryview, xorb_hash: bytes) -> VerifiedXorb:
+    try:
+        return verify_xorb(body, xorb_hash)
+    except XetFormatError as error:
+        raise InvalidUpload(f"Xorb {to_hex(xorb_hash)} was refused: {error}. Nothing of it was stored.") from None
+
+
+def _keep_without_footer(hub: Hub, body: memoryview, verified: VerifiedXorb, repo_id: str) -> None:
+    staged = hub.storage.xorbs.stage()
+    try:
+        with body[: verified.index.body_length] as records:
+            staged.write(records)
+        keep_xorb(hub, staged, verified.xorb_hash, verified.index, [repo_id])
+    finally:
+        staged.discard()
+
+
+def keep_xorb(hub: Hub, staged: Staged, xorb_hash: bytes, index: XorbIndex, repo_ids: Iterable[str]) -> None:
+    """Store a verified xorb, unless it is stored already, and let these repos use it.
+
+    Raises Unavailable where garbage collection took it in the same moment.
+    """
+    key = to_hex(xorb_hash)
+    # Two bodies of one xorb may be compressed differently; the lock keeps the body and its index together.
+    with hub.storage.locks.hold(f"xorbs-{key[:2]}"):
+        with hub.storage.catalogue.read() as tx:
+            is_known = _is_whole(hub, xorbs.get(tx, xorb_hash))
+        if not is_known:
+            staged.keep(key)
+        moment = now()
+        row = XorbRow(xorb_hash, index.body_length, index.raw_length, index.pack(), moment, moment)
+        with hub.storage.catalogue.write() as tx:
+            # Bytes are removed in write transactions only, so what is there within this one stays.
+            if not _is_whole(hub, xorbs.get(tx, xorb_hash) if is_known else row):
+                raise Unavailable(f"Xorb {key} was removed while it was sent again; send it once more.")
+            if is_known:
+                xorbs.touch(tx, [xorb_hash], moment)
+            else:
+                xorbs.save(tx, row)
+                eligible = [chunk for chunk, _ in index.nodes() if is_dedup_eligible(chunk)]
+                xorbs.save_dedup_chunks(tx, xorb_hash, eligible)
+            for repo_id in repo_ids:
+                xorbs.link(tx, repo_id, [xorb_hash], moment)
+
+
+def _is_whole(hub: Hub, row: XorbRow | None) -> bool:
+    return row is not None and hub.storage.xorbs.size(to_hex(row.hash)) == row.stored_bytes
