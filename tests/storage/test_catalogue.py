@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from alembic.config import Config
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -19,7 +18,7 @@ from openshelf.domain.names import RepoId, RepoKind
 from openshelf.domain.people import ANONYMOUS, Account, AccountKind, Actor, Grant, Role, Token, TokenRole
 from openshelf.domain.repos import Repo, Visibility
 from openshelf.domain.tree import Blob
-from openshelf.errors import ConfigurationError
+from openshelf.errors import ConfigurationError, StorageFault, Unavailable
 from openshelf.storage import search
 from openshelf.storage.catalogue import Catalogue, accounts, blobs, events, migrate, refs, repos, xorbs
 from openshelf.storage.catalogue.xorbs import XetFileRow, XorbRow
@@ -73,7 +72,7 @@ def test_a_new_catalogue_needs_no_backup(tmp_path: Path) -> None:
 
 _NEXT = """
 from alembic import op
-revision, down_revision, branch_labels, depends_on = "next", "{head}", None, None
+revision, down_revision, branch_labels, depends_on = "9000", "{head}", None, None
 def upgrade():
     op.execute("CREATE TABLE added (x INTEGER)")
     op.execute("{more}")
@@ -90,14 +89,12 @@ def test_an_upgrade_backs_up_first_and_is_one_transaction(
         accounts.insert(tx, _account("ada"))
     scripts = tmp_path / "migrations"
     shutil.copytree(Path(migrate.__file__).parent / "migrations", scripts)
-    (scripts / "versions" / "next.py").write_text(_NEXT.format(head=migrate.head_revision(), more=more))
-    config = Config()
-    config.set_main_option("script_location", str(scripts))
-    monkeypatch.setattr(migrate, "_config", lambda: config)
+    (scripts / "versions" / "9000_next.py").write_text(_NEXT.format(head=migrate.head_revision(), more=more))
+    monkeypatch.setattr(migrate, "_SCRIPTS", scripts)
     if works:
         assert migrate.upgrade(catalogue, tmp_path / "backups") is not None
     else:
-        with pytest.raises(sa.exc.OperationalError):
+        with pytest.raises(StorageFault):
             migrate.upgrade(catalogue, tmp_path / "backups")
     with catalogue.read() as tx:
         assert sa.inspect(tx).has_table("added") is works
@@ -322,3 +319,29 @@ def test_the_rule_as_sql_is_the_rule(catalogue: Catalogue, actor: Actor) -> None
         seen = {repo.id for repo in repos.select(tx, read_scope(actor), limit=100)}
     assert len(every) == 9
     assert seen == {repo.id for repo in every if access_to(actor, repo) >= Access.READ}
+
+
+def test_a_damaged_catalogue_is_a_fault_of_storage(tmp_path: Path) -> None:
+    path = tmp_path / "catalogue.db"
+    path.write_bytes(b"This is no database. " * 500)
+    catalogue = Catalogue.on_sqlite(path)
+    with pytest.raises(StorageFault, match="openshelf doctor"), catalogue.read() as tx:
+        accounts.count_users(tx)
+    catalogue.close()
+
+
+def test_a_full_disk_is_said_so(tmp_path: Path) -> None:
+    catalogue = Catalogue.on_sqlite(tmp_path / "catalogue.db")
+    migrate.upgrade(catalogue)
+
+    def fill() -> None:
+        with catalogue.write() as tx:
+            tx.execute(sa.text("PRAGMA max_page_count = 1"))
+            for number in range(2000):
+                events.enqueue(tx, "job", str(number), {"filler": "x" * 1000}, datetime.now(UTC))
+
+    with pytest.raises(Unavailable, match="disk"):
+        fill()
+    with catalogue.read() as tx:
+        assert events.count_waiting(tx) == 0
+    catalogue.close()

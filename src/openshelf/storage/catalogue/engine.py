@@ -9,6 +9,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from openshelf.errors import StorageFault, Unavailable
+
 Transaction = sa.Connection
 
 _WRITE = "openshelf_write"
@@ -41,18 +43,39 @@ class Catalogue:
 
     @contextmanager
     def read(self) -> Iterator[Transaction]:
-        """A consistent view; nothing written in it is kept."""
-        with self.engine.connect() as connection:
+        """A consistent view; nothing written in it is kept. Raises Unavailable and StorageFault."""
+        with _translated(), self.engine.connect() as connection:
             yield connection
 
     @contextmanager
     def write(self) -> Iterator[Transaction]:
-        """One transaction: committed, and on disk, when the block ends; rolled back on any error."""
-        with self.engine.connect().execution_options(**{_WRITE: True}) as connection, connection.begin():
+        """One transaction: committed, and on disk, when the block ends; rolled back on any error.
+
+        Raises Unavailable where the database is busy or its disk full, StorageFault where it is damaged.
+        """
+        with _translated(), self.engine.connect().execution_options(**{_WRITE: True}) as connection, connection.begin():
             yield connection
 
     def close(self) -> None:
         self.engine.dispose()
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    """Say in our own words that the database cannot be used. What a statement itself gets wrong stays as it is."""
+    try:
+        yield
+    except sa.exc.TimeoutError as error:
+        raise Unavailable("The catalogue is busy; try again in a moment.") from error
+    except (sa.exc.IntegrityError, sa.exc.ProgrammingError, sa.exc.DataError):
+        raise
+    except sa.exc.DatabaseError as error:
+        reason = str(error.orig)
+        if "locked" in reason or "busy" in reason:
+            raise Unavailable("The catalogue is busy; try again in a moment.") from error
+        if "full" in reason:
+            raise Unavailable("The disk that holds the catalogue is full; the administrator must make room.") from error
+        raise StorageFault(f"The catalogue cannot be used: {reason}; run `openshelf doctor`.") from error
 
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:

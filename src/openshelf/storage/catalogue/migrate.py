@@ -5,14 +5,18 @@ from __future__ import annotations
 import sqlite3
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
+import sqlalchemy as sa
 
 from openshelf.errors import ConfigurationError
 from openshelf.storage.catalogue.engine import Catalogue
+
+# Alembic is loaded only where there is something to do: it costs every process 11 MB and a third of a second.
+if TYPE_CHECKING:
+    from alembic.config import Config
+
+_SCRIPTS = Path(__file__).parent / "migrations"
 
 
 def upgrade(catalogue: Catalogue, backups: Path | None = None) -> str | None:
@@ -20,16 +24,17 @@ def upgrade(catalogue: Catalogue, backups: Path | None = None) -> str | None:
 
     Raises ConfigurationError where the catalogue was written by a newer release.
     """
-    config = _config()
-    script = ScriptDirectory.from_config(config)
     current = current_revision(catalogue)
-    if current == script.get_current_head():
+    if current == head_revision():
         return None
-    if current is not None and current not in {revision.revision for revision in script.walk_revisions()}:
+    if current is not None and current not in _revisions():
         raise ConfigurationError(
             f"The catalogue has schema {current}, which this release does not know: it was written by a newer "
             "one. Install that release again, or restore a backup made with this one."
         )
+    from alembic import command
+
+    config = _config()
     backup = _back_up(catalogue, backups, current) if current and backups else None
     with catalogue.write() as tx:
         config.attributes["connection"] = tx
@@ -40,11 +45,20 @@ def upgrade(catalogue: Catalogue, backups: Path | None = None) -> str | None:
 def current_revision(catalogue: Catalogue) -> str | None:
     """The schema that the catalogue is at; None for an empty database."""
     with catalogue.read() as tx:
-        return MigrationContext.configure(tx).get_current_revision()
+        if not sa.inspect(tx).has_table("alembic_version"):
+            return None
+        found: str | None = tx.scalar(sa.text("SELECT version_num FROM alembic_version"))
+        return found
 
 
-def head_revision() -> str | None:
-    return ScriptDirectory.from_config(_config()).get_current_head()
+def head_revision() -> str:
+    """The schema of this release."""
+    return _revisions()[-1]
+
+
+def _revisions() -> list[str]:
+    """All schemas that this release knows, in order; each script is named by the number of its schema."""
+    return sorted(path.name.split("_")[0] for path in (_SCRIPTS / "versions").glob("[0-9]*.py"))
 
 
 def copy_sqlite(source: Path, target: Path) -> None:
@@ -66,14 +80,17 @@ def _back_up(catalogue: Catalogue, folder: Path, revision: str) -> Path | None:
 
 
 def _config() -> Config:
+    from alembic.config import Config
+
     config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    config.set_main_option("script_location", str(_SCRIPTS))
     return config
 
 
 def differences(catalogue: Catalogue) -> list[str]:
     """How the tables of the catalogue differ from ``schema.metadata``; empty where they agree."""
     from alembic.autogenerate import compare_metadata
+    from alembic.runtime.migration import MigrationContext
 
     from openshelf.storage.catalogue.schema import metadata
 
