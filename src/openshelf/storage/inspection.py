@@ -13,7 +13,7 @@ from pathlib import Path
 from openshelf.errors import StorageFault
 from openshelf.storage.catalogue.migrate import head_revision
 from openshelf.storage.locks import DiskLocks
-from openshelf.storage.store import CATALOGUE_FILE, FORMAT_FILE, SECRET_FILE, TEMPORARY, check_format
+from openshelf.storage.store import CATALOGUE_FILE, FORMAT_FILE, SECRET_FILE, SERVER_LOCK, TEMPORARY, check_format
 
 _NETWORK = ("nfs", "cifs", "smb", "9p", "fuse.sshfs", "glusterfs", "ceph", "lustre")
 
@@ -55,7 +55,7 @@ def look_at_folder(root: Path) -> Folder:
     status, room = root.stat(), shutil.disk_usage(root)
     secret = root / SECRET_FILE
     temporary = [path.lstat() for path in (root / TEMPORARY).glob("*")]
-    with DiskLocks(root / "locks").try_hold("server") as is_free:
+    with DiskLocks(root / "locks").try_hold(SERVER_LOCK) as is_free:
         runs = not is_free
     return Folder(
         mode=status.st_mode & 0o777,

@@ -19,10 +19,11 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from openshelf import __version__
 from openshelf.errors import ConfigurationError
 from openshelf.storage.blobs import BlobStore
 from openshelf.storage.catalogue import Catalogue
-from openshelf.storage.catalogue.migrate import upgrade
+from openshelf.storage.catalogue.migrate import current_revision, head_revision, upgrade
 from openshelf.storage.durable import make_folder, write_file
 from openshelf.storage.jobs import Jobs
 from openshelf.storage.locks import DiskLocks, Locks
@@ -35,6 +36,7 @@ FORMAT_FILE = "format.json"
 CATALOGUE_FILE = "catalogue.db"
 JOBS_FILE = "jobs.db"
 TEMPORARY = "temporary"
+SERVER_LOCK = "server"
 SECRET_FILE = "secret.key"  # noqa: S105 - a file name
 
 
@@ -79,7 +81,7 @@ def open_storage(root: Path, *, create: bool = True) -> Storage:
     with locks.hold("storage-open"):
         check_format(root)
         catalogue = Catalogue.on_sqlite(root / CATALOGUE_FILE)
-        upgrade(catalogue, root / "backups")
+        _upgrade(root, catalogue, locks)
         secret = _secret(root / SECRET_FILE)
     temporary = root / TEMPORARY
     return Storage(
@@ -103,6 +105,17 @@ def _make_root(root: Path) -> None:
             root.chmod(0o700)
     except OSError as error:
         raise ConfigurationError(f"The data folder {root} cannot be made: {error.strerror}.") from error
+
+
+def _upgrade(root: Path, catalogue: Catalogue, locks: Locks) -> None:
+    if current_revision(catalogue) not in (None, head_revision()):
+        with locks.try_hold(SERVER_LOCK) as is_free:
+            if not is_free:
+                raise ConfigurationError(
+                    f"A server of another release runs on {root}. Stop it first: this release ({__version__}) has to "
+                    "bring the catalogue up to date."
+                )
+    upgrade(catalogue, root / "backups")
 
 
 def check_format(root: Path) -> None:

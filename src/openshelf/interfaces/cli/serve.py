@@ -26,6 +26,7 @@ from openshelf.interfaces import logs
 from openshelf.interfaces.cli.context import data_option
 from openshelf.services.first_start import FirstUser, create_first_user
 from openshelf.settings import Settings
+from openshelf.storage.store import SERVER_LOCK
 
 SHUTDOWN_SECONDS = 20
 _LOCK_SECONDS = 5.0
@@ -74,7 +75,7 @@ def _prepare(settings: Settings, held: ExitStack, first_user: bool) -> FirstUser
     """Open the data folder once, to bring it up to date, and claim it until ``held`` is closed."""
     hub = open_hub(settings)
     try:
-        held.enter_context(hub.storage.locks.hold("server", timeout=_LOCK_SECONDS))
+        held.enter_context(hub.storage.locks.hold(SERVER_LOCK, timeout=_LOCK_SECONDS))
     except Unavailable:
         hub.storage.close()
         raise Unavailable(
