@@ -52,6 +52,7 @@ def serve(folder: Path, **settings: Any) -> Iterator[Served]:
     environment |= {f"OPENSHELF_{name.upper()}": str(value) for name, value in settings.items()}
     log = folder / "hub.log"
     command = [sys.executable, "-m", "openshelf", "serve", "--data", str(folder / "data"), "--port", str(port)]
+    command.append("--no-first-user")
     with log.open("wb") as output:
         process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, env=environment)
     served = Served(hub, port, log, process.pid)

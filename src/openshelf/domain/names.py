@@ -25,6 +25,8 @@ _ACCOUNT = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?\Z")
 _COMMIT = re.compile(r"[0-9a-f]{40}\Z")
 _PULL_REF = re.compile(r"refs/pr/([1-9][0-9]{0,8})\Z")
 _DRIVE = re.compile(r"[A-Za-z]:")
+# Characters that HFS+ leaves out when it compares names.
+_IGNORED = re.compile("[\u200c-\u200f\u202a-\u202e\u206a-\u206f\ufeff]")
 
 
 class RepoKind(StrEnum):
@@ -161,10 +163,16 @@ def check_path(path: str) -> str:
         rule = f"it is more than {MAX_PATH_DEPTH} folders deep"
     elif any(part in ("", ".", "..") for part in parts):
         rule = "no part of it may be empty, '.' or '..'"
-    elif any(part.lower().rstrip(" .") == ".git" or part.lower() == "git~1" for part in parts):
+    elif any(_is_dot_git(part) for part in parts):
         rule = "'.git' belongs to git"
     elif any(len(part.encode()) > MAX_PATH_PART_BYTES for part in parts):
         rule = f"one part of it is longer than {MAX_PATH_PART_BYTES} bytes"
     if rule:
         raise InvalidPath(f"{path!r} cannot be the path of a file: {rule}.")
     return path
+
+
+def _is_dot_git(part: str) -> bool:
+    """Whether some file system takes ``part`` for ``.git``: NTFS drops trailing spaces and dots and knows streams."""
+    name = _IGNORED.sub("", part).lower().partition(":")[0].rstrip(" .")
+    return name in (".git", "git~1")

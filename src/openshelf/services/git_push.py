@@ -53,6 +53,7 @@ class Push:
         self._refused: dict[str, str] = {}
         self._quarantine: Quarantine | None = None
         self._written = 0
+        self._objects = 0
         self._is_over = False
         self._check_commands()
 
@@ -163,13 +164,12 @@ class Push:
         if self._quarantine is None:
             raise InvalidUpload("The push ended before its pack came.")
         self._quarantine.finish()
-        count = 0
         for header in self._quarantine.headers():
-            count += 1
+            self._objects += 1
             if header.kind != "blob" and header.size > MAX_TREE_BYTES:
                 raise InvalidUpload(f"The {header.kind} {header.oid} has {header.size} bytes; that is too much.")
-        if count > _TELL_ABOVE:
-            say(f"Checking {count} objects ...")
+        if self._objects > _TELL_ABOVE:
+            say(f"Checking {self._objects} objects ...")
         return True
 
     def _check(self, say: Say) -> tuple[Refusal | None, list[str]]:
@@ -212,7 +212,7 @@ class Push:
             updates = self._wanted()
             if not updates:
                 return
-            if self._quarantine is not None:
+            if self._quarantine is not None and self._objects:
                 self._quarantine.keep()
             git = hub.storage.repositories.open(self._repo.id)
             try:
