@@ -19,8 +19,17 @@ CLIENTS = {
     "hub-0.36": Client("{version}", "hub-0.36", "huggingface-hub"),
 }
 
-# Operations that this hub answers with 501, and what it lacks. Each entry must be true: see check_absent.
-NOT_IN_THIS_HUB = {"gated_repo": "gated repos"}
+# What this hub lacks, by operation. Each entry must be true: see check_absent.
+NOT_IN_THIS_HUB = {
+    "gated_repo": "gated repos",
+    "merge_pull_request": "merging through the API",
+    "draft_pull_request": "discussions through the API",
+    "discussions": "discussions through the API",
+    "super_squash": "squashing through the API",
+    "lfs_files": "the list of large files",
+    "likers": "likes",
+    "duplicate_repo": "duplicates",
+}
 
 
 @pytest.mark.parametrize("operation", operations("hub"), ids=lambda operation: operation.name.removeprefix("hub."))
