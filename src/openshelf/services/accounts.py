@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 
@@ -158,14 +159,18 @@ def actor_of(hub: Hub, account: Account, token: Token | None = None) -> Actor:
     """The actor that ``account`` is, with the roles it holds."""
     with hub.storage.catalogue.read() as tx:
         held = accounts.memberships_of(tx, account.id)
+    return _actor(account, held, token)
+
+
+def _actor(account: Account, held: Sequence[Membership], token: Token | None) -> Actor:
     roles = {account.id: Role.ADMIN} | {m.organisation_id: m.role for m in held}
     return Actor(account, roles, {m.organisation_id: m.organisation for m in held}, token)
 
 
 def actor_by_token(hub: Hub, secret: str) -> Actor:
     """Raises BadCredentials."""
-    account, token = recognise(hub, secret)
-    return actor_of(hub, account, token)
+    account, token, held = recognise(hub, secret)
+    return _actor(account, held, token)
 
 
 def actor_by_session(hub: Hub, secret: str) -> tuple[Actor, Session] | None:

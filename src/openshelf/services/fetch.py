@@ -57,7 +57,7 @@ def file(hub: Hub, repo: Repo, asked: str, path: str) -> tuple[GitRepository, Re
 
 @dataclass(frozen=True, slots=True)
 class FoundFile:
-    """A file at a revision of a repo that the actor may read."""
+    """A file at a revision of a repo that the actor may read; the repo comes without its facts."""
 
     repo: Repo
     revision: Revision
@@ -71,7 +71,7 @@ def find_file(hub: Hub, actor: Actor, kind: RepoKind, repo_id: RepoId, asked: st
     Raises RepoNotFound, RevisionNotFound, EntryNotFound.
     """
     with hub.storage.catalogue.read() as tx:
-        repo = repo_service.find_in(tx, actor, kind, repo_id)
+        repo = repo_service.find_in(tx, actor, kind, repo_id, with_facts=False)
         git, found, entry = file(hub, repo, asked, path)
         if entry.blob is None:
             inline = Content(entry.size, entry.oid, partial(_read_inline, git, entry.oid))
@@ -129,15 +129,21 @@ def _read_inline(git: GitRepository, oid: str, start: int, end: int) -> Iterator
 
 
 def _read_stored(hub: Hub, row: BlobRow, start: int, end: int) -> Iterator[bytes]:
-    # The whole form may give way to the chunked one between the look-up and the read, never the other way.
-    if row.is_whole and hub.storage.blobs.size(row.sha256) is not None:
-        return hub.storage.blobs.read(row.sha256, start, end)
-    if row.xet_hash is None:
-        with hub.storage.catalogue.read() as tx:
-            fresh = blobs.get(tx, row.sha256)
-        if fresh is None or fresh.xet_hash is None:
-            raise StorageFault(f"Blob {row.sha256} is not stored; run `openshelf fsck`.")
-        row = fresh
-    if row.xet_hash is None:
+    # The whole form may give way to the chunked one between the look-up and the first read, never the other way.
+    if row.is_whole:
+        pieces = hub.storage.blobs.read(row.sha256, start, end)
+        try:
+            return _resumed(next(pieces, b""), pieces)
+        except StorageFault:
+            if hub.storage.blobs.size(row.sha256) is not None:
+                raise
+    with hub.storage.catalogue.read() as tx:
+        fresh = blobs.get(tx, row.sha256)
+    if fresh is None or fresh.xet_hash is None:
         raise StorageFault(f"Blob {row.sha256} is not stored; run `openshelf fsck`.")
-    return chunked.read(hub, row.xet_hash, start, end)
+    return chunked.read(hub, fresh.xet_hash, start, end)
+
+
+def _resumed(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
+    yield first
+    yield from rest

@@ -17,7 +17,7 @@ from openshelf.services.accept import RefUpdate, author_of, record_updates
 from openshelf.services.default_attributes import GITATTRIBUTES
 from openshelf.services.hub import Hub, now
 from openshelf.storage import search
-from openshelf.storage.catalogue import Transaction, accounts, events, repos
+from openshelf.storage.catalogue import Transaction, accounts, blobs, events, repos
 from openshelf.storage.catalogue.ids import new_id
 
 MAIN = f"refs/heads/{DEFAULT_BRANCH}"
@@ -35,9 +35,17 @@ def find(hub: Hub, actor: Actor, kind: RepoKind, repo_id: RepoId, need: Access =
         return find_in(tx, actor, kind, repo_id, need)
 
 
-def find_in(tx: Transaction, actor: Actor, kind: RepoKind, repo_id: RepoId, need: Access = Access.READ) -> Repo:
-    """Like ``find``, in the caller's transaction."""
-    repo = repos.by_name(tx, kind, repo_id) or repos.by_former_name(tx, kind, repo_id)
+def find_in(
+    tx: Transaction,
+    actor: Actor,
+    kind: RepoKind,
+    repo_id: RepoId,
+    need: Access = Access.READ,
+    *,
+    with_facts: bool = True,
+) -> Repo:
+    """Like ``find``, in the caller's transaction; without its facts where nobody wants them."""
+    repo = repos.by_name(tx, kind, repo_id, with_facts=with_facts) or repos.by_former_name(tx, kind, repo_id)
     return check(actor, repo, need, str(repo_id))
 
 
@@ -121,6 +129,7 @@ def delete(hub: Hub, actor: Actor, kind: RepoKind, repo_id: RepoId) -> None:
     with hub.storage.locks.hold(f"repo-{repo.id}"):
         with hub.storage.catalogue.write() as tx:
             search.remove(tx, repo.seq)
+            blobs.touch_linked(tx, repo.id, now())
             repos.delete(tx, repo.id)
             _append(tx, actor, EventKind.REPO_DELETED, repo)
         hub.storage.repositories.delete(repo.id)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 import re
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
 from openshelf.domain.access import may_administer_hub
 from openshelf.domain.events import Event, EventKind
-from openshelf.domain.people import Account, AccountKind, Actor, Grant, Token, TokenRole
+from openshelf.domain.people import Account, AccountKind, Actor, Grant, Membership, Token, TokenRole
 from openshelf.errors import AlreadyExists, BadCredentials, Forbidden, Invalid, NotFound
 from openshelf.services.hub import Hub, now
 from openshelf.storage.catalogue import accounts, credentials, events
@@ -63,12 +63,13 @@ def create(
     return token, secret
 
 
-def recognise(hub: Hub, secret: str) -> tuple[Account, Token]:
-    """The account and token that ``secret`` stands for. Raises BadCredentials."""
+def recognise(hub: Hub, secret: str) -> tuple[Account, Token, Sequence[Membership]]:
+    """The account and token that ``secret`` stands for, and the organisations it is in. Raises BadCredentials."""
     digest = hash_secret(secret)
     with hub.storage.catalogue.read() as tx:
         token = credentials.token_by_hash(tx, digest)
         account = accounts.by_id(tx, token.account_id) if token else None
+        held = accounts.memberships_of(tx, account.id) if account else ()
     moment = now()
     if token is None or account is None or account.is_disabled:
         raise BadCredentials("Invalid credentials in Authorization header")
@@ -76,7 +77,7 @@ def recognise(hub: Hub, secret: str) -> tuple[Account, Token]:
         raise BadCredentials("Invalid credentials in Authorization header: this token has expired.")
     if token.last_used_at is None or moment - token.last_used_at > _TOUCH_AFTER:
         _touch(hub, token, moment)
-    return account, token
+    return account, token, held
 
 
 def of(hub: Hub, account: Account) -> list[Token]:

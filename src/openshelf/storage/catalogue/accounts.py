@@ -37,7 +37,8 @@ def by_name(tx: Transaction, name: str) -> Account | None:
 
 
 def by_id(tx: Transaction, account_id: str) -> Account | None:
-    return _one(tx, accounts.c.id == account_id)
+    row = tx.execute(_BY_ID, {"id": account_id}).one_or_none()
+    return _account(row) if row else None
 
 
 def password_hash(tx: Transaction, account_id: str) -> str | None:
@@ -82,31 +83,36 @@ def remove_membership(tx: Transaction, organisation_id: str, user_id: str) -> No
 
 
 def memberships_of(tx: Transaction, user_id: str) -> Sequence[Membership]:
-    return _memberships(tx, memberships.c.user_id == user_id)
+    return _memberships(tx, _OF_USER, user_id)
 
 
 def members_of(tx: Transaction, organisation_id: str) -> Sequence[Membership]:
-    return _memberships(tx, memberships.c.organisation_id == organisation_id)
+    return _memberships(tx, _IN_ORGANISATION, organisation_id)
 
 
-def _memberships(tx: Transaction, condition: sa.ColumnElement[bool]) -> list[Membership]:
-    organisation, user = accounts.alias("organisation"), accounts.alias("member")
-    query = (
-        sa.select(
-            memberships.c.organisation_id,
-            organisation.c.name.label("organisation"),
-            memberships.c.user_id,
-            user.c.name.label("user"),
-            memberships.c.role,
-        )
-        .join(organisation, organisation.c.id == memberships.c.organisation_id)
-        .join(user, user.c.id == memberships.c.user_id)
-        .where(condition)
-        .order_by(organisation.c.name_key, user.c.name_key)
+_organisation, _user = accounts.alias("organisation"), accounts.alias("member")
+_MEMBERSHIPS = (
+    sa.select(
+        memberships.c.organisation_id,
+        _organisation.c.name.label("organisation"),
+        memberships.c.user_id,
+        _user.c.name.label("user"),
+        memberships.c.role,
     )
+    .join(_organisation, _organisation.c.id == memberships.c.organisation_id)
+    .join(_user, _user.c.id == memberships.c.user_id)
+    .order_by(_organisation.c.name_key, _user.c.name_key)
+)
+# Asked with every request: made once, for building a statement costs more than running it.
+_BY_ID = sa.select(accounts).where(accounts.c.id == sa.bindparam("id"))
+_OF_USER = _MEMBERSHIPS.where(memberships.c.user_id == sa.bindparam("id"))
+_IN_ORGANISATION = _MEMBERSHIPS.where(memberships.c.organisation_id == sa.bindparam("id"))
+
+
+def _memberships(tx: Transaction, query: sa.Select[Any], account_id: str) -> list[Membership]:
     return [
         Membership(row.organisation_id, row.organisation, row.user_id, row.user, Role(row.role))
-        for row in tx.execute(query)
+        for row in tx.execute(query, {"id": account_id})
     ]
 
 

@@ -28,8 +28,11 @@ def insert_token(tx: Transaction, token: Token, secret_hash: bytes) -> None:
     )
 
 
+_TOKEN_BY_HASH = sa.select(tokens).where(tokens.c.secret_hash == sa.bindparam("hash"))
+
+
 def token_by_hash(tx: Transaction, secret_hash: bytes) -> Token | None:
-    row = tx.execute(sa.select(tokens).where(tokens.c.secret_hash == secret_hash)).one_or_none()
+    row = tx.execute(_TOKEN_BY_HASH, {"hash": secret_hash}).one_or_none()
     return _token(row) if row else None
 
 

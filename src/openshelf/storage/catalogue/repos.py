@@ -24,6 +24,21 @@ SORT_KEYS = {
 
 _SELECT = sa.select(repos, accounts.c.name.label("owner")).join(accounts, accounts.c.id == repos.c.owner_id)
 
+# Asked with every request: made once, for building a statement costs more than running it. Facts can be long, and most
+# requests do without them.
+_NAMED = sa.and_(
+    repos.c.kind == sa.bindparam("kind"),
+    repos.c.name_key == sa.bindparam("name"),
+    accounts.c.name_key == sa.bindparam("owner"),
+)
+_BY_NAME = _SELECT.where(_NAMED)
+_BY_NAME_ALONE = _SELECT.with_only_columns(
+    *(column for column in repos.c if column.name not in ("facts", "tags")),
+    sa.literal({}, sa.JSON()).label("facts"),
+    sa.literal([], sa.JSON()).label("tags"),
+    accounts.c.name.label("owner"),
+).where(_NAMED)
+
 
 def readable(scope: ReadScope) -> sa.ColumnElement[bool]:
     """``access_to(actor, repo) >= READ`` as SQL over the table ``repos``."""
@@ -66,16 +81,11 @@ def insert(
     )
 
 
-def by_name(tx: Transaction, kind: RepoKind, repo_id: RepoId) -> Repo | None:
-    """The repo that has this name now, without regard to case."""
-    return _one(
-        tx,
-        sa.and_(
-            repos.c.kind == kind.value,
-            repos.c.name_key == repo_id.name.lower(),
-            accounts.c.name_key == repo_id.owner.lower(),
-        ),
-    )
+def by_name(tx: Transaction, kind: RepoKind, repo_id: RepoId, *, with_facts: bool = True) -> Repo | None:
+    """The repo that has this name now, without regard to case; ``facts`` and ``tags`` stay empty where not wanted."""
+    keys = {"kind": kind.value, "name": repo_id.name.lower(), "owner": repo_id.owner.lower()}
+    row = tx.execute(_BY_NAME if with_facts else _BY_NAME_ALONE, keys).one_or_none()
+    return _repo(row) if row else None
 
 
 def by_former_name(tx: Transaction, kind: RepoKind, repo_id: RepoId) -> Repo | None:
