@@ -130,7 +130,17 @@ def test_a_dataset() -> None:
 def test_said_sizes_win_and_files_tell_modality() -> None:
     found = describe("dataset", {"size_categories": "n>1T"}, [FileFact("a/1.jpg", 1), FileFact("a/2.PNG", 1)], None)
     assert found.tags == ("size_categories:n>1T", "format:imagefolder", "modality:image", "library:datasets")
-    assert data_formats(["a.csv.gz", "b.jsonl", "c.jsonl", ".gitattributes"]) == ("json", "csv")
+    assert data_formats(["a.csv.gz", "b.csv", "c.jsonl", ".gitattributes", *["dataset_infos.json"] * 9]) == (
+        "csv",
+        "json",
+    )
+
+
+def test_what_json_cannot_carry_is_left_out() -> None:
+    config = {"model_type": "a\ud800", "task_specific_params": {"a": float("nan")}, "quantization_config": {"bits": 4}}
+    found = model({"tags": ["b\ud800", "c"]}, config=config)
+    assert found.tags == ("c",)
+    assert found.facts["config"] == {"quantization_config": {"bits": 4}}
 
 
 def test_a_space() -> None:

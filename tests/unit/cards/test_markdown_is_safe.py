@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from openshelf.analysis.cards import elements, markdown
 from openshelf.analysis.cards.addresses import Addresses
+from openshelf.analysis.cards.highlighting import highlight_code
 from tests.unit.cards.hostile import VECTORS, faults, rendered
 
 AROUND = [
@@ -98,6 +99,21 @@ def test_heavy_input_is_done_in_seconds(name: str) -> None:
     assert faults(html) == []
 
 
+@pytest.mark.parametrize("name", ["script", "style", "svg", "iframe", "title", "template"])
+def test_what_is_inside_a_dropped_element_goes_with_it(name: str) -> None:
+    assert rendered(f"a <{name}>inside</{name}> b") == "<p>a  b</p>\n"
+
+
+def test_the_rewriter_closes_what_was_left_open() -> None:
+    addresses = Addresses(lambda path: path, lambda path: path)
+    assert elements.Rewriter(addresses).rewrite("<div><b>a") == "<div><b>a</b></div>"
+
+
+def test_runs_of_blank_lines_are_shortened() -> None:
+    assert rendered("```\n" + "\n" * 5_000 + "x\n```").count("\n") < 150
+    assert highlight_code("\n" * 200 + "x", "c") is None
+
+
 def test_depth_is_bounded() -> None:
     html = rendered("<div>" * 1_000 + "deep" + "</div>" * 1_000 + "<p>after</p>")
     assert html.count("<div>") <= elements.MAX_DEPTH
@@ -108,5 +124,6 @@ def test_depth_is_bounded() -> None:
 def test_what_is_too_long_says_so() -> None:
     assert markdown.CUT_NOTE in rendered("word " * 500_000)
     assert markdown.CUT_NOTE in rendered("<br>" * (elements.MAX_TAGS + 1))
+    assert markdown.CUT_NOTE in rendered("|a" * 600 + "\n" + "|-" * 600 + "\n")
     assert markdown.CUT_NOTE in rendered("|a|b|\n|-|-|\n" + "|1|2|\n" * 150_000)
     assert "note" not in rendered("word")
