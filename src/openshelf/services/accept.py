@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from datetime import timedelta
 
 from openshelf.domain.access import read_scope
 from openshelf.domain.events import Event, EventKind
@@ -20,12 +21,15 @@ from openshelf.services.sizes import readable_size
 from openshelf.storage import search
 from openshelf.storage.catalogue import Transaction, accounts, blobs, events, refs, repos
 from openshelf.storage.repositories import GitRepository
+from openshelf.storage.repositories.reachable import new_blobs
 from openshelf.storage.repositories.repository import Author
 
 MAIN = f"refs/heads/{DEFAULT_BRANCH}"
 CHUNK_ABOVE_BYTES = 64 * 1024
 REPACK_LOOSE_OBJECTS = 4000
 REPACK_PACKS = 50
+# The grace period of garbage collection is at least 22 days, and no push takes that long.
+_PIN_AFTER = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +47,7 @@ def author_of(actor: Actor) -> Author:
 
 
 def check_blobs(hub: Hub, actor: Actor, repo: Repo, wanted: Iterable[Blob]) -> dict[str, blobs.BlobRow]:
-    """The stored blobs that a push names, all present and within the owner's quota.
+    """The stored blobs that a push names, all present and within the owner's quota; they stay for the push to end.
 
     Raises BlobNotFound where one is not stored or not visible to ``actor``, alike; InvalidUpload where its size
     is another; QuotaExceeded.
@@ -53,7 +57,7 @@ def check_blobs(hub: Hub, actor: Actor, repo: Repo, wanted: Iterable[Blob]) -> d
         return {}
     with hub.storage.catalogue.read() as tx:
         found = blobs.visible(tx, read_scope(actor), repo.id, by_sha256)
-        linked = blobs.linked(tx, repo.id, by_sha256)
+        linked = blobs.link_times(tx, repo.id, by_sha256)
     for blob in by_sha256.values():
         row = found.get(blob.sha256)
         if row is None:
@@ -61,7 +65,21 @@ def check_blobs(hub: Hub, actor: Actor, repo: Repo, wanted: Iterable[Blob]) -> d
         if row.size != blob.size:
             raise InvalidUpload(f"Blob {blob.sha256} has {row.size} bytes, not {blob.size} as the commit says.")
     check_quota(hub, repo, sum(row.size for sha256, row in found.items() if sha256 not in linked))
+    limit = now() - _PIN_AFTER
+    _pin(hub, actor, repo, [sha256 for sha256 in found if sha256 not in linked or linked[sha256] < limit])
     return found
+
+
+def _pin(hub: Hub, actor: Actor, repo: Repo, digests: Sequence[str]) -> None:
+    """Link blobs before the refs move, in the writer's turn: garbage collection leaves what was linked lately."""
+    if not digests:
+        return
+    with hub.storage.catalogue.write() as tx:
+        found = blobs.visible(tx, read_scope(actor), repo.id, digests)
+        for sha256 in digests:
+            if sha256 not in found:
+                raise BlobNotFound(sha256)
+        blobs.link(tx, repo.id, digests, now())
 
 
 def check_quota(hub: Hub, repo: Repo, added_bytes: int) -> None:
@@ -147,17 +165,27 @@ def _record_head(tx: Transaction, repo: Repo, git: GitRepository, commit: str | 
 
 def reconcile(hub: Hub, repo_id: str) -> int:
     """Bring the catalogue's refs of one repo to what git says; returns how many differed."""
+    if not _differing(hub, repo_id):
+        return 0
     with hub.storage.locks.hold(f"repo-{repo_id}"):
         git = hub.storage.repositories.open(repo_id)
-        there = {ref.name: ref.commit for ref in git.refs()}
-        with hub.storage.catalogue.read() as tx:
-            known, repo = refs.recorded(tx, repo_id), repos.by_id(tx, repo_id)
-        updates = [
-            RefUpdate(name, known.get(name), there.get(name))
-            for name in sorted(known.keys() | there.keys())
-            if known.get(name) != there.get(name)
-        ]
-        if updates and repo is not None:
-            with hub.storage.catalogue.write() as tx:
-                record_updates(tx, ANONYMOUS, repo, git, updates)
+        updates = _differing(hub, repo_id)
+        named = new_blobs(git, [update.new for update in updates if update.new], git.existing(u.old for u in updates))
+        with hub.storage.catalogue.write() as tx:
+            repo = repos.by_id(tx, repo_id)
+            if repo and updates:
+                stored = blobs.get_many(tx, (blob.sha256 for blob in named))
+                record_updates(tx, ANONYMOUS, repo, git, updates, sorted(stored))
     return len(updates)
+
+
+def _differing(hub: Hub, repo_id: str) -> list[RefUpdate]:
+    """The moves that would take the catalogue's refs to those of git."""
+    with hub.storage.catalogue.read() as tx:
+        known = refs.recorded(tx, repo_id)
+    there = {ref.name: ref.commit for ref in hub.storage.repositories.open(repo_id).refs()}
+    return [
+        RefUpdate(name, known.get(name), there.get(name))
+        for name in sorted(known.keys() | there.keys())
+        if known.get(name) != there.get(name)
+    ]

@@ -1,6 +1,7 @@
 """Garbage collection: bytes that nothing refers to are removed after a grace period, never before.
 
-The order keeps concurrent pushes safe. Links of one repo are judged under its lock, by what its history names then.
+The order keeps concurrent pushes safe. A repo's links go where its history does not name the blob, nor did within the
+grace period, and where they are old: a push renews the links of all that it names before it moves a ref.
 A blob's row goes, in the writer's turn, only while no repo is linked to it; its bytes go in the same turn. Whoever
 records a blob checks in the writer's turn that its bytes are there (``services.stored``), so an upload of the same
 bytes in the same moment either keeps them or is told to send them again. Clients remember for three weeks which xorbs
@@ -19,7 +20,7 @@ from openshelf.errors import StorageFault
 from openshelf.services.hub import Hub, now
 from openshelf.services.stored import REMOVAL_LOCK
 from openshelf.services.xet_access import GENERATION_KEY, generation
-from openshelf.storage.catalogue import events, garbage, repos
+from openshelf.storage.catalogue import Transaction, blobs, events, garbage, repos
 from openshelf.storage.repositories.reachable import reachable_blobs
 from openshelf.xet.hashes import to_hex
 
@@ -58,61 +59,62 @@ def collect(hub: Hub, *, dry_run: bool = True, progress: Progress = lambda *_: N
             return _rehearse(hub, before, progress)
         hub.check_writable()
         links = _unlink(hub, before, progress)
-        blobs, blob_bytes = _sweep_blobs(hub, before)
+        gone, blob_bytes = _sweep_blobs(hub, before)
         with hub.storage.catalogue.write() as tx:
             files = garbage.remove_xet_files(tx, before)
         xorbs, xorb_bytes = _sweep_xorbs(hub, before)
         repositories = _orphan_repositories(hub, remove=True)
         temporary = hub.storage.discard_stale(_TEMPORARY_SECONDS, _UPLOAD_SECONDS)
-    return Collected(links, blobs, files, xorbs, repositories, temporary, blob_bytes + xorb_bytes)
+    return Collected(links, gone, files, xorbs, repositories, temporary, blob_bytes + xorb_bytes)
 
 
 def _rehearse(hub: Hub, before: datetime, progress: Progress) -> Collected:
     """Do all that concerns the catalogue in one transaction, and undo it."""
-    reachable = _reachable(hub, progress)
+    reachable = _reachable(hub, before, progress)
     found = Collected()
     try:
         with hub.storage.catalogue.write() as tx:
-            links = sum(garbage.unlink_stale(tx, repo_id, named, before) for repo_id, named in reachable.items())
-            blobs = garbage.remove_blobs(tx, before, limit=1_000_000)
+            links = sum(_drop_links(tx, repo_id, named, before) for repo_id, named in reachable.items())
+            gone = garbage.remove_blobs(tx, before, limit=1_000_000)
             files = garbage.remove_xet_files(tx, before)
             xorbs = garbage.remove_xorbs(tx, before, limit=1_000_000)
-            freed = sum(row.size for row in blobs if row.is_whole) + sum(size for _, size in xorbs)
+            freed = sum(row.size for row in gone if row.is_whole) + sum(size for _, size in xorbs)
             orphans = _orphan_repositories(hub, remove=False)
-            found = Collected(links, len(blobs), files, len(xorbs), orphans, 0, freed)
+            found = Collected(links, len(gone), files, len(xorbs), orphans, 0, freed)
             raise _Undo
     except _Undo:
         return found
 
 
-def _reachable(hub: Hub, progress: Progress) -> dict[str, set[str]]:
+def _reachable(hub: Hub, before: datetime, progress: Progress) -> dict[str, set[str]]:
     with hub.storage.catalogue.read() as tx:
         ids = repos.all_ids(tx)
     found = {}
     for number, repo_id in enumerate(ids):
         progress("reading repositories", number, len(ids))
-        found[repo_id] = _named(hub, repo_id)
+        found[repo_id] = _named(hub, repo_id, before)
     return found
 
 
 def _unlink(hub: Hub, before: datetime, progress: Progress) -> int:
     # All repositories must be readable before anything goes.
-    _reachable(hub, progress)
-    with hub.storage.catalogue.read() as tx:
-        ids = repos.all_ids(tx)
-    gone = 0
-    for number, repo_id in enumerate(ids):
-        progress("comparing links", number, len(ids))
-        with hub.storage.locks.hold(f"repo-{repo_id}"):
-            if not hub.storage.repositories.exists(repo_id):
-                continue
-            named = _named(hub, repo_id)
-            with hub.storage.catalogue.write() as tx:
-                gone += garbage.unlink_stale(tx, repo_id, named, before)
+    reachable, gone = _reachable(hub, before, progress), 0
+    for number, (repo_id, named) in enumerate(reachable.items()):
+        progress("comparing links", number, len(reachable))
+        with hub.storage.catalogue.write() as tx:
+            gone += _drop_links(tx, repo_id, named, before)
     return gone
 
 
-def _named(hub: Hub, repo_id: str) -> set[str]:
+def _drop_links(tx: Transaction, repo_id: str, named: set[str], before: datetime) -> int:
+    dropped = garbage.unlink_stale(tx, repo_id, named, before)
+    if dropped:
+        repos.update(tx, repo_id, stored_bytes=blobs.repo_bytes(tx, repo_id))
+    return dropped
+
+
+def _named(hub: Hub, repo_id: str, before: datetime) -> set[str]:
+    """Blobs that the repo's refs reach, or reached within the grace period."""
     try:
         git = hub.storage.repositories.open(repo_id)
     except StorageFault:
@@ -120,7 +122,9 @@ def _named(hub: Hub, repo_id: str) -> set[str]:
             if repos.by_id(tx, repo_id) is None:
                 return set()
         raise
-    return {blob.sha256 for blob in reachable_blobs(git)}
+    with hub.storage.catalogue.read() as tx:
+        former = events.former_commits(tx, repo_id, before)
+    return {blob.sha256 for blob in reachable_blobs(git, former)}
 
 
 def _sweep_blobs(hub: Hub, before: datetime) -> tuple[int, int]:

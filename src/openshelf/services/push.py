@@ -230,6 +230,7 @@ def _check_changes(hub: Hub, actor: Actor, repo: Repo, changes: Sequence[Change]
                 taken.append(AddBlob(path, pointer.sha256, pointer.size) if pointer else change)
             case AddStored() | AddBlob() | CopyFile() | DeleteFile() | DeleteFolder():
                 taken.append(change)
+    copied = _copied_blobs(hub, repo, taken)
     digests = {change.sha256 for change in taken if isinstance(change, AddBlob)}
     with hub.storage.catalogue.read() as tx:
         sizes = {sha256: row.size for sha256, row in blobs.get_many(tx, digests).items()}
@@ -238,12 +239,25 @@ def _check_changes(hub: Hub, actor: Actor, repo: Repo, changes: Sequence[Change]
         for change in taken
         if isinstance(change, AddBlob)
     ]
-    found = check_blobs(hub, actor, repo, wanted)
+    found = check_blobs(hub, actor, repo, [*wanted, *copied])
     filled = [
         AddBlob(change.path, change.sha256, found[change.sha256].size) if isinstance(change, AddBlob) else change
         for change in taken
     ]
-    return filled, sorted(digests)
+    return filled, sorted(digests | {blob.sha256 for blob in copied})
+
+
+def _copied_blobs(hub: Hub, repo: Repo, changes: Sequence[Change]) -> set[Blob]:
+    """The blobs behind copied files: their source may be a revision that no ref keeps them for."""
+    copies = [change for change in changes if isinstance(change, CopyFile)]
+    git = hub.storage.repositories.open(repo.id) if copies else None
+    found = set()
+    for copy in copies:
+        assert git is not None
+        entry = git.entry(git.resolve(copy.source_revision).commit, copy.source_path)
+        if entry.blob:
+            found.add(entry.blob)
+    return found
 
 
 def _check_inline(hub: Hub, path: str, size: int) -> None:

@@ -8,8 +8,9 @@ from openshelf.domain.people import Actor
 from openshelf.domain.repos import DEFAULT_BRANCH, Ref, Repo
 from openshelf.errors import AlreadyExists, Invalid, RevisionNotFound
 from openshelf.services import repos
-from openshelf.services.accept import RefUpdate, author_of, move_refs
+from openshelf.services.accept import RefUpdate, author_of, check_blobs, move_refs
 from openshelf.services.hub import Hub
+from openshelf.storage.repositories.reachable import new_blobs
 
 
 def every(hub: Hub, repo: Repo) -> list[Ref]:
@@ -47,10 +48,13 @@ def _create(hub: Hub, actor: Actor, repo: Repo, ref: str, revision: str, message
         if any(existing.name == ref for existing in git.refs()):
             raise AlreadyExists(f"Reference {ref} already exists", ref)
         commit = git.resolve(revision).commit
+        # A commit that no ref reaches any more may name blobs that garbage collection has taken.
+        named = new_blobs(git, [commit], [existing.commit for existing in git.refs()])
+        check_blobs(hub, actor, repo, named)
         target = commit
         if message.strip():
             target = git.write_tag(ref.removeprefix("refs/tags/"), commit, author_of(actor), message)
-        move_refs(hub, actor, repo, git, [RefUpdate(ref, None, target)])
+        move_refs(hub, actor, repo, git, [RefUpdate(ref, None, target)], sorted(blob.sha256 for blob in named))
     return Ref(ref, commit)
 
 

@@ -64,17 +64,27 @@ def save(tx: Transaction, blob: Blob, at: datetime, *, is_whole: bool = False, x
     if existing is None:
         tx.execute(
             blobs.insert().values(
-                sha256=blob.sha256, size=blob.size, is_whole=is_whole, xet_hash=xet_hash, created_at=at
+                sha256=blob.sha256,
+                size=blob.size,
+                is_whole=is_whole,
+                xet_hash=xet_hash,
+                created_at=at,
+                used_at=at,
             )
         )
         return
-    changes: dict[str, Any] = {}
+    changes: dict[str, Any] = {"used_at": at}
     if is_whole and not existing.is_whole:
         changes["is_whole"] = True
     if xet_hash and existing.xet_hash is None:
         changes["xet_hash"] = xet_hash
-    if changes:
-        tx.execute(blobs.update().where(blobs.c.sha256 == blob.sha256).values(**changes))
+    tx.execute(blobs.update().where(blobs.c.sha256 == blob.sha256).values(**changes))
+
+
+def touch_linked(tx: Transaction, repo_id: str, at: datetime) -> None:
+    """Note that a repo has had its blobs until now, before its links go: the grace period begins."""
+    mine = sa.select(repo_blobs.c.sha256).where(repo_blobs.c.repo_id == repo_id)
+    tx.execute(blobs.update().where(blobs.c.sha256.in_(mine)).values(used_at=at))
 
 
 def forget_whole(tx: Transaction, sha256: str) -> None:
@@ -115,6 +125,16 @@ def holders(tx: Transaction, sha256: str) -> list[str]:
 def linked(tx: Transaction, repo_id: str, digests: Iterable[str]) -> dict[str, BlobRow]:
     """Those of ``digests`` that this repo may use."""
     return _visible(tx, digests, repo_blobs.c.repo_id == repo_id)
+
+
+def link_times(tx: Transaction, repo_id: str, digests: Iterable[str]) -> dict[str, datetime]:
+    """Those of ``digests`` that this repo may use, and when each was last linked."""
+    wanted, found = sorted(set(digests)), dict[str, datetime]()
+    for start in range(0, len(wanted), BATCH):
+        here = sa.and_(repo_blobs.c.repo_id == repo_id, repo_blobs.c.sha256.in_(wanted[start : start + BATCH]))
+        query = sa.select(repo_blobs.c.sha256, repo_blobs.c.linked_at).where(here)
+        found.update((row.sha256, row.linked_at) for row in tx.execute(query))
+    return found
 
 
 def visible(tx: Transaction, scope: ReadScope, repo_id: str, digests: Iterable[str]) -> dict[str, BlobRow]:

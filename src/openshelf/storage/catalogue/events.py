@@ -45,6 +45,12 @@ def recent(tx: Transaction, repo_id: str | None = None, limit: int = 100) -> lis
     return [Event(EventKind(row.kind), row.at, row.actor_id, row.repo_id, row.data) for row in tx.execute(query)]
 
 
+def former_commits(tx: Transaction, repo_id: str, since: datetime) -> set[str]:
+    """Where refs of the repo stood before they were moved or deleted ``since`` then."""
+    here = sa.and_(events.c.repo_id == repo_id, events.c.kind == EventKind.REF_UPDATED.value, events.c.at >= since)
+    return {data["old"] for data in tx.scalars(sa.select(events.c.data).where(here)) if data.get("old")}
+
+
 def enqueue(tx: Transaction, job: str, key: str, payload: Mapping[str, Any], at: datetime) -> None:
     """Ask for a job in the transaction that makes it necessary."""
     tx.execute(outbox.insert().values(job=job, key=key, payload=dict(payload), created_at=at))

@@ -26,9 +26,9 @@ def unlink_stale(tx: Transaction, repo_id: str, reachable: Iterable[str], before
 
 
 def remove_blobs(tx: Transaction, before: datetime, limit: int = 1000) -> list[BlobRow]:
-    """Remove blobs that no repo is linked to and that were made ``before``; returns them."""
+    """Remove blobs that no repo is linked to and that were last sent or held ``before``; returns them."""
     unlinked = ~sa.exists().where(repo_blobs.c.sha256 == blobs.c.sha256)
-    rows = tx.execute(sa.select(blobs).where(unlinked, blobs.c.created_at < before).limit(limit)).all()
+    rows = tx.execute(sa.select(blobs).where(unlinked, blobs.c.used_at < before).limit(limit)).all()
     tx.execute(blobs.delete().where(blobs.c.sha256.in_([row.sha256 for row in rows])))
     return [BlobRow(row.sha256, row.size, row.is_whole, row.xet_hash, row.created_at) for row in rows]
 

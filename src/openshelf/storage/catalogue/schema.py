@@ -211,6 +211,7 @@ blobs = sa.Table(
     sa.Column("is_whole", sa.Boolean, nullable=False),
     sa.Column("xet_hash", Hash, index=True),
     sa.Column("created_at", Timestamp, nullable=False),
+    sa.Column("used_at", Timestamp, nullable=False, server_default="0"),
 )
 
 repo_blobs = sa.Table(

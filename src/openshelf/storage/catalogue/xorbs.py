@@ -50,8 +50,8 @@ def file(tx: Transaction, file_hash: bytes) -> XetFileRow | None:
 
 
 def save_file(tx: Transaction, file: XetFileRow, xorb_hashes: Iterable[bytes], at: datetime) -> bool:
-    """Record how a file is made of xorbs; False where it was known."""
-    if tx.scalar(sa.select(xet_files.c.size).where(xet_files.c.hash == file.hash)) is not None:
+    """Record how a file is made of xorbs; False where it was known, which garbage collection then leaves be."""
+    if tx.execute(xet_files.update().where(xet_files.c.hash == file.hash).values(created_at=at)).rowcount:
         return False
     tx.execute(xet_files.insert().values(hash=file.hash, size=file.size, segments=file.segments, created_at=at))
     rows = [{"file_hash": file.hash, "xorb_hash": xorb_hash} for xorb_hash in sorted(set(xorb_hashes))]

@@ -75,6 +75,10 @@ class GitRepository:
                     found[name] = target
         return found
 
+    def existing(self, oids: Iterable[str | None]) -> list[str]:
+        """Those of the objects that are there."""
+        return [oid for oid in oids if oid is not None and oid in self.git]
+
     def commit_of(self, oid: str) -> str:
         """The commit that an object is or, if it is a tag, names. Raises RevisionNotFound."""
         try:
