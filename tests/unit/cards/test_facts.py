@@ -137,7 +137,12 @@ def test_said_sizes_win_and_files_tell_modality() -> None:
 
 
 def test_what_json_cannot_carry_is_left_out() -> None:
-    config = {"model_type": "a\ud800", "task_specific_params": {"a": float("nan")}, "quantization_config": {"bits": 4}}
+    config = {
+        "model_type": "a\ud800",
+        "task_specific_params": {"a": float("nan")},
+        "auto_map": {"\ud800": "x"},
+        "quantization_config": {"bits": 4},
+    }
     found = model({"tags": ["b\ud800", "c"]}, config=config)
     assert found.tags == ("c",)
     assert found.facts["config"] == {"quantization_config": {"bits": 4}}

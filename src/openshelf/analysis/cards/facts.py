@@ -149,7 +149,11 @@ def _is_small(value: Any, depth: int = 0) -> bool:
     if isinstance(value, float):
         return math.isfinite(value)
     if isinstance(value, Mapping):
-        return depth < 3 and len(value) <= MAX_LISTED and all(_is_small(item, depth + 1) for item in value.values())
+        return (
+            depth < 3
+            and len(value) <= MAX_LISTED
+            and all(_is_small(part, depth + 1) for pair in value.items() for part in pair)
+        )
     if isinstance(value, list):
         return depth < 3 and len(value) <= MAX_LISTED and all(_is_small(item, depth + 1) for item in value)
     return value is not None
