@@ -48,7 +48,7 @@ check: .venv/.dev ## ruff, mypy --strict, import-linter, docs checks
 docs: .venv/.dev ## rewrite the generated reference pages
 	$(BIN)/python docs/generate.py
 
-bench: .venv/.dev ## measure the main job beside nginx (needs nginx, wrk and curl)
+bench: .venv/.dev ## measure the main job beside nginx (needs nginx, ab and curl)
 	$(BIN)/python -m bench $(BENCH_ARGS)
 
 wheel: .venv/.uv ## build the wheel into dist/

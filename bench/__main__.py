@@ -26,9 +26,9 @@ def main() -> int:
     parser.add_argument("--seconds", type=int, default=5, help="length of each request-rate measurement")
     parser.add_argument("--publish", action="store_true", help=f"write {PAGE.name}")
     options = parser.parse_args()
-    missing = [tool for tool in ("nginx", "wrk", "curl") if shutil.which(tool) is None]
+    missing = [tool for tool in ("nginx", "ab", "curl") if shutil.which(tool) is None]
     if missing:
-        print(f"missing: {', '.join(missing)}; apt-get install nginx-light wrk curl", file=sys.stderr)
+        print(f"missing: {', '.join(missing)}; apt-get install nginx-light apache2-utils curl", file=sys.stderr)
         return 2
     with tempfile.TemporaryDirectory(prefix="openshelf-bench-") as folder:
         text = measure(Path(folder), options.megabytes, options.rounds, options.seconds)
@@ -49,7 +49,7 @@ def measure(folder: Path, megabytes: int, rounds: int, seconds: int) -> str:
     rows: dict[str, Figure] = {}
     (folder / "nginx").mkdir()
     with nginx(folder / "nginx") as peer, openshelf(folder) as hub:
-        server, script = hub.server, folder / "wrk.lua"
+        server = hub.server
         idle = server.pss_mib()
         job.post(hub, "/api/repos/create", {"name": "model", "type": "model"})
         job.post(hub, "/api/repos/create", {"name": "whole", "type": "model"})
@@ -66,12 +66,10 @@ def measure(folder: Path, megabytes: int, rounds: int, seconds: int) -> str:
         whole = f"{server.url}/bench/whole/resolve/main/model.safetensors"
         rows["Openshelf: GET, kept as chunks"] = job.best_of(rounds, lambda: job.download(server, chunked, gigabytes))
         rates = {
-            "nginx: HEAD of a file": job.requests_per_second(
-                peer, f"{peer.url}/model.safetensors", "HEAD", seconds, script
-            ),
-            "Openshelf: HEAD resolve": job.requests_per_second(server, whole, "HEAD", seconds, script),
+            "nginx: HEAD of a file": job.requests_per_second(peer, f"{peer.url}/model.safetensors", "HEAD", seconds),
+            "Openshelf: HEAD resolve": job.requests_per_second(server, whole, "HEAD", seconds),
             "Openshelf: GET model info": job.requests_per_second(
-                server, f"{server.url}/api/models/{REPO}", "GET", seconds, script
+                server, f"{server.url}/api/models/{REPO}", "GET", seconds
             ),
         }
         peak = server.pss_mib()

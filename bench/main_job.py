@@ -101,19 +101,19 @@ def post(hub: Hub, path: str, body: dict[str, Any], content_type: str = "applica
     return json.loads(_request(hub, path, json.dumps(body).encode(), content_type))
 
 
-def requests_per_second(server: Server, url: str, method: str, seconds: int, script: Path) -> Figure:
-    """Requests answered in ``seconds`` with 16 connections (wrk)."""
-    script.write_text(f'wrk.method = "{method}"\n')
+def requests_per_second(server: Server, url: str, method: str, seconds: int) -> Figure:
+    """Requests answered in ``seconds`` on 16 connections that are kept (ApacheBench)."""
     answered = 0.0
+    options = ["-q", "-k", "-c16", f"-t{seconds}", "-n1000000", *(["-i"] if method == "HEAD" else [])]
 
     def load() -> None:
         nonlocal answered
-        shown = _run("wrk", "-t1", "-c16", f"-d{seconds}s", "-s", str(script), url)
-        match = re.search(r"Requests/sec:\s+([\d.]+)", shown)
-        failed = re.search(r"Non-2xx or 3xx responses: (\d+)", shown)
+        shown = _run("ab", *options, url)
+        match = re.search(r"Complete requests:\s+(\d+)", shown)
+        failed = re.search(r"Non-2xx responses:\s+(\d+)", shown)
         if match is None or failed:
-            raise RuntimeError(f"wrk failed: {shown}")
-        answered = float(match[1]) * seconds
+            raise RuntimeError(f"ab failed: {shown}")
+        answered = float(match[1])
 
     figure = measured(server, 0, load)
     return Figure(answered, figure.seconds, figure.cpu)
