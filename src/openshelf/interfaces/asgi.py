@@ -17,12 +17,16 @@ from openshelf import __version__
 from openshelf.errors import Invalid, NotFound, OpenshelfError, StorageFault, Unsupported
 from openshelf.interfaces import operations
 from openshelf.interfaces.git.errors import error_response as git_error
+from openshelf.interfaces.git.errors import is_for_git
 from openshelf.interfaces.git.routes import routes as git_routes
 from openshelf.interfaces.hf import api as hf_api
 from openshelf.interfaces.hf.addresses import Moved, moved_response
 from openshelf.interfaces.hf.errors import error_response as hf_error
-from openshelf.interfaces.http.context import RequestContext
+from openshelf.interfaces.http.context import RequestContext, with_defaults
 from openshelf.interfaces.http.routing import RawPaths
+from openshelf.interfaces.lfs.errors import error_response as lfs_error
+from openshelf.interfaces.lfs.errors import is_for_lfs
+from openshelf.interfaces.lfs.routes import routes as lfs_routes
 from openshelf.interfaces.web.errors import error_response as page_error
 from openshelf.interfaces.web.errors import is_for_people
 from openshelf.interfaces.web.routes import routes as page_routes
@@ -34,8 +38,6 @@ from openshelf.services.hub import Hub
 
 ErrorSpeech = Callable[[Request, OpenshelfError], Response]
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
-
-_GIT_ENDS = ("/info/refs", "/git-upload-pack", "/git-receive-pack")
 
 log = structlog.get_logger("openshelf.http")
 
@@ -57,6 +59,7 @@ def build(hub: Hub, lifespan: Lifespan | None = None) -> FastAPI:
     app.router.routes.extend(xet_routes)
     app.router.routes.extend(xet_tokens.router.routes)
     app.router.routes.extend(git_routes)
+    app.router.routes.extend(lfs_routes)
     app.router.routes.extend(hf_api.routes)
     app.router.routes.extend(hf_api.last_routes)
     app.router.routes.extend(page_routes)  # last: they take nearly any address
@@ -74,8 +77,10 @@ def speech_of(path: str) -> ErrorSpeech:
     """Which protocol's errors belong to an address."""
     if is_for_xet(path):
         return xet_error
-    if path.endswith(_GIT_ENDS):
+    if is_for_git(path):
         return git_error
+    if is_for_lfs(path):
+        return lfs_error
     return hf_error
 
 
@@ -113,4 +118,7 @@ async def _on_fault(request: Request, error: Exception) -> Response:
     log.exception("fault", path=request.url.path, exc_info=error)
     request_id = getattr(request.state, "request_id", "")
     message = f"The hub failed to answer; this is a fault of the hub. The administrator finds it under {request_id}."
-    return await _answer(request, OpenshelfError(message))
+    response = await _answer(request, OpenshelfError(message))
+    # This answer is made outside all middleware.
+    response.raw_headers = with_defaults(response.raw_headers, request_id)
+    return response

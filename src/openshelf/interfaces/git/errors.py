@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
@@ -11,7 +13,15 @@ from openshelf.interfaces.git.pkt_lines import error_packet
 from openshelf.interfaces.http.errors import headers_of, public_message, status_of
 
 ASK_FOR_TOKEN = {"WWW-Authenticate": 'Basic realm="Openshelf: any user name, and an access token as password"'}
+_ADDRESS = re.compile(
+    r"(?:/(?:models|datasets|spaces|kernels))?/[^/]+/[^/]+/(?:info/refs|git-upload-pack|git-receive-pack)\Z"
+)
 NO_CACHE = {"Cache-Control": "no-cache, max-age=0, must-revalidate", "Expires": "Fri, 01 Jan 1980 00:00:00 GMT"}
+
+
+def is_for_git(path: str) -> bool:
+    """Whether an address is one that git asks for."""
+    return bool(_ADDRESS.match(path))
 
 
 def error_response(request: Request, error: OpenshelfError) -> Response:

@@ -98,6 +98,7 @@ class ReceivePack:
         finally:
             # A client that leaves now has sent everything: the push is finished without it.
             thread.join()
+            push.discard()
         yield from self._report(item, speaks)
 
     def _report(self, outcome: Outcome, speaks: bool) -> Iterator[bytes]:
