@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -38,6 +38,16 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         item.add_marker("clients")
         if item.get_closest_marker("heavy") and not heavy:
             item.add_marker(pytest.mark.skip(reason="heavy: run by `make conformance`"))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A failure comes with what the hub logged meanwhile."""
+    report = yield
+    hub = getattr(item, "funcargs", {}).get("hub")
+    if report.failed and isinstance(hub, LiveHub):
+        report.sections.append(("hub log", hub.complaints()))
+    return report
 
 
 @pytest.fixture(scope="session")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -15,6 +16,7 @@ from typing import Self
 
 import httpx
 
+_WENT_WELL = re.compile(r"\[info .* status=[123]\d\d\b")
 START_SECONDS = 60.0
 STOP_SECONDS = 30.0
 PASSWORD = "correct horse battery staple"
@@ -108,6 +110,11 @@ class LiveHub:
 
     def log_tail(self, lines: int = 60) -> str:
         return "\n".join(self.log_path.read_text(errors="replace").splitlines()[-lines:])
+
+    def complaints(self, lines: int = 40) -> str:
+        """The end of the log without the requests that went well."""
+        every = self.log_path.read_text(errors="replace").splitlines()
+        return "\n".join([line for line in every if not _WENT_WELL.search(line)][-lines:])
 
     def stored_bytes(self) -> int:
         """The bytes that the data folder occupies, counted by allocated blocks: a sparse file costs what it costs."""

@@ -76,6 +76,7 @@ def variables(hub: LiveHub, home: Path, *, token: str | None = None, url: str | 
         "HF_HUB_DISABLE_TELEMETRY": "1",
         "HF_HUB_DISABLE_UPDATE_CHECK": "1",
         "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+        "HF_DATASETS_DISABLE_PROGRESS_BARS": "1",
         "DISABLE_SAFETENSORS_CONVERSION": "1",
         "PYTHONDONTWRITEBYTECODE": "1",
         "NO_COLOR": "1",
