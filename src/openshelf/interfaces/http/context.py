@@ -53,7 +53,7 @@ class RequestContext:
                 seen["status"] = message["status"]
                 SECONDS.labels(scope["method"]).observe(time.perf_counter() - started)
                 message["headers"] = [
-                    *_with_defaults(message.get("headers", []), request_id),
+                    *with_defaults(message.get("headers", []), request_id),
                     *_rate_headers(scope["state"].get("rate")),
                 ]
             elif message["type"] == "http.response.body":
@@ -67,7 +67,8 @@ class RequestContext:
                 _tell(scope, seen, time.perf_counter() - started)
 
 
-def _with_defaults(headers: list[tuple[bytes, bytes]], request_id: str) -> list[tuple[bytes, bytes]]:
+def with_defaults(headers: list[tuple[bytes, bytes]], request_id: str) -> list[tuple[bytes, bytes]]:
+    """``headers`` with those that every answer has; what is given already stays."""
     given = {name.lower() for name, _ in headers}
     extra = [header for header in _HEADERS if header[0] not in given]
     return [*headers, (b"x-request-id", request_id.encode()), *extra]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -45,7 +47,7 @@ def _who(request: Request) -> Actor:
         return ANONYMOUS
 
 
-def _words(visit: Visit, error: OpenshelfError) -> dict[str, object]:
+def _words(visit: Visit, error: OpenshelfError) -> dict[str, Any]:
     """Heading, explanation and suggestions. A private repo and a missing one are told of in the same words."""
     _ = visit.gettext
     detail = public_message(error)

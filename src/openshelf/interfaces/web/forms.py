@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import TracebackType
 from urllib.parse import parse_qs
 
 from starlette.requests import Request
@@ -38,13 +39,27 @@ class Form:
         """Say what is wrong with a field; the first thing said of it stays."""
         self.errors.setdefault(name, message)
 
-    @contextmanager
-    def blame(self, name: str, *kinds: type[OpenshelfError]) -> Iterator[None]:
-        """Errors of these kinds are the fault of field ``name``: they are kept for the page instead of raised."""
-        try:
-            yield
-        except kinds as error:
-            self.fail(name, error.message)
+    def blame(self, name: str, *kinds: type[OpenshelfError]) -> Blame:
+        """For ``with``: errors of these kinds are the fault of field ``name``, and kept for the page, not raised."""
+        return Blame(self, name, kinds)
+
+
+@dataclass(frozen=True, slots=True)
+class Blame:
+    """Keeps errors of some kinds for one field of a form."""
+
+    form: Form
+    name: str
+    kinds: tuple[type[OpenshelfError], ...]
+
+    def __enter__(self) -> None:
+        """Nothing is needed on the way in."""
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> bool:
+        if not isinstance(error, self.kinds):
+            return False
+        self.form.fail(self.name, error.message)
+        return True
 
 
 async def read_form(request: Request) -> Form:

@@ -9,7 +9,7 @@ from typing import Any
 
 from babel import dates, numbers
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from openshelf.interfaces.web import addresses, assets
 from openshelf.interfaces.web.languages import Language
@@ -55,7 +55,7 @@ class _Figures:
         """A whole number; large ones rounded, with the exact one in a title."""
         exact = numbers.format_decimal(number, locale=self.locale)
         if number <= _ROUND_ABOVE:
-            return Markup(exact)
+            return escape(exact)
         short = numbers.format_compact_decimal(number, locale=self.locale, fraction_digits=1)
         return Markup('<span title="{}">{}</span>').format(exact, short)
 

@@ -65,6 +65,11 @@ class Visit:
     def gettext(self, message: str) -> str:
         return self.language.gettext(message)
 
+    @property
+    def place(self) -> str:
+        """Where a page of this hub can send people back to: here, unless this address takes forms alone."""
+        return self.here if self.request.method in ("GET", "HEAD") else "/"
+
     def part(self, name: str) -> str:
         """A part of the address, decoded; empty where it has none of this name."""
         return str(self.request.path_params.get(name, ""))
@@ -86,7 +91,10 @@ class Visit:
 
     def page(self, template: str, *, status: int = 200, secret: bool = False, **values: Any) -> Response:
         """The page made of a template. ``secret`` keeps it out of the browser's caches altogether."""
-        text = templating.render(self.language, template, self._context() | values)
+        context = self._context()
+        if clash := context.keys() & values.keys() - {"query"}:
+            raise ValueError(f"{template} would lose {clash} of every page's context")
+        text = templating.render(self.language, template, context | values)
         kept = "no-store" if secret else "private, no-cache"
         headers = {
             "Cache-Control": kept,
@@ -135,7 +143,7 @@ class Visit:
             "registration": self.hub.settings.registration,
             "read_only": self.hub.settings.read_only,
             "theme": theme if theme in THEMES else "",
-            "here": self.here,
+            "here": self.place,
             "path": self.request.scope["path"],
             "query": "",
             "kinds": list(RepoKind),

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import re
 import shlex
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,6 @@ from openshelf.interfaces.web.languages import Language
 
 _MOST_VALUES = 12
 _MOST_TAGS = 40
-_REPO_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9][A-Za-z0-9._-]*\Z")
 _BROWSERS = (("Edg/", "Edge"), ("OPR/", "Opera"), ("Firefox/", "Firefox"), ("Chrome/", "Chrome"), ("Safari/", "Safari"))
 _SYSTEMS = (("Android", "Android"), ("iPhone", "iOS"), ("iPad", "iOS"), ("Windows", "Windows"), ("Mac OS", "macOS"))
 
@@ -109,10 +108,9 @@ class Words:
         ]
         return [str(word) for word in (*named, facts.get("license")) if word][:3]
 
-    def facts(self, repo: Repo) -> list[Fact]:
-        """The facts beside a card, those that are known."""
+    def facts(self, repo: Repo, here: Collection[str] = ()) -> list[Fact]:
+        """The facts beside a card, those that are known. ``here``: addresses of the repos that they may link to."""
         _, facts = self._, repo.facts
-        model, dataset = RepoKind.MODEL, RepoKind.DATASET
         rows: list[tuple[str, list[Value]]] = [
             (_("Licence"), [_filter(repo.kind, f"license:{name}", name) for name in _texts(facts.get("licenses"))]),
             (_("Task"), [_filter(repo.kind, name) for name in _texts(facts.get("pipeline_tag"))]),
@@ -124,8 +122,8 @@ class Words:
             (_("Formats"), [Value(name) for name in _texts(facts.get("formats"))]),
             (_("Runs with"), [Value(name) for name in _texts(facts.get("sdk"))]),
             (_("Rows"), [Value(name) for name in _every(repo, "size_categories")]),
-            (_("Made from"), [_repo_value(model, name) for name in _texts(facts.get("base_models"))]),
-            (_("Trained on"), [_repo_value(dataset, name) for name in _texts(facts.get("datasets"))]),
+            (_("Made from"), [_repo_value(RepoKind.MODEL, name, here) for name in _texts(facts.get("base_models"))]),
+            (_("Trained on"), [_repo_value(RepoKind.DATASET, name, here) for name in _texts(facts.get("datasets"))]),
             (_("Languages"), [_language(repo.kind, name) for name in _texts(facts.get("languages"))]),
         ]
         return [Fact(label, tuple(values[:_MOST_VALUES])) for label, values in rows if values]
@@ -160,8 +158,6 @@ def _language(kind: RepoKind, code: str) -> Value:
     return _filter(kind, code if kind is RepoKind.MODEL else f"language:{code}", code)
 
 
-def _repo_value(kind: RepoKind, name: str) -> Value:
-    """A repo that a card names: it may be here, or on another hub, so the address is a search where it is unclear."""
-    if _REPO_ID.match(name):
-        return Value(name, f"/{kind.url_prefix}{name}")
-    return Value(name, addresses.with_query("/search", q=name))
+def _repo_value(kind: RepoKind, name: str, here: Collection[str]) -> Value:
+    address = f"/{kind.url_prefix}{name}"
+    return Value(name, address if address in here else "")

@@ -42,7 +42,7 @@ def change_password(visit: Visit, form: Form) -> Response:
     return start_session(visit, secret, "/settings/account?done=password")
 
 
-def end_session(visit: Visit, form: Form) -> Response:
+def end_session(visit: Visit, _form: Form) -> Response:
     accounts.end_session(visit.hub, visit.account, visit.part("session"))
     return visit.redirect("/settings/account?done=session")
 

@@ -31,7 +31,7 @@ def create_user(visit: Visit, form: Form) -> Response:
     return _page(visit, form, 422) if form.errors else visit.redirect("/admin?done=created")
 
 
-def invite(visit: Visit, form: Form) -> Response:
+def invite(visit: Visit, _form: Form) -> Response:
     _invitation, secret = administration.invite(visit.hub, visit.actor)
     return _page(visit, Form(), link=f"{visit.base_url}/join?code={secret}")
 

@@ -19,7 +19,7 @@ from openshelf.services import fetch, trees
 
 PAGE = 500
 MAX_LISTED = 100_000
-MAX_TEXT_BYTES = 512 * 1024
+MAX_TEXT_BYTES = 500_000
 MAX_IMAGE_BYTES = 20_000_000
 IMAGES = frozenset((".png", ".jpg", ".jpeg", ".gif", ".webp", ".avif", ".bmp", ".svg"))
 _VIEWS = ("tree", "commits")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from starlette.responses import Response
 
-from openshelf.domain.names import RepoKind
+from openshelf.domain.names import RESERVED_OWNERS, RepoKind
 from openshelf.domain.people import AccountKind
 from openshelf.errors import NotFound
 from openshelf.interfaces.web import addresses
@@ -30,6 +32,8 @@ def show_search(visit: Visit) -> Response:
 
 
 def show_owner(visit: Visit) -> Response:
+    if visit.part("owner").lower() in RESERVED_OWNERS:
+        raise NotFound("There is nothing at this address.")
     owner = accounts.find(visit.hub, visit.part("owner"))
     if owner.name != visit.part("owner"):
         return visit.redirect(addresses.owner(owner.name), 307)
@@ -49,7 +53,7 @@ def show_owner(visit: Visit) -> Response:
 
 
 def _list(
-    visit: Visit, template: str, kind: RepoKind | None, place: str, *, owner_name: str | None = None, **values: object
+    visit: Visit, template: str, kind: RepoKind | None, place: str, *, owner_name: str | None = None, **values: Any
 ) -> Response:
     query, tags = visit.asked("q")[:200], visit.request.query_params.getlist("tag")[:_MOST_TAGS]
     sort = visit.asked("sort", "updated")

@@ -10,8 +10,9 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from openshelf.domain.access import Access, access_to
-from openshelf.domain.names import RepoId
+from openshelf.domain.names import RESERVED_OWNERS, RepoId
 from openshelf.domain.repos import DEFAULT_BRANCH, Repo, Revision
+from openshelf.errors import NotFound
 from openshelf.interfaces.web import addresses, routing
 from openshelf.interfaces.web.forms import Form
 from openshelf.interfaces.web.visit import Visit
@@ -90,6 +91,8 @@ def revision(visit: Visit, repo: Repo) -> tuple[GitRepository, Revision]:
 
 
 def _find(visit: Visit, need: Access) -> Repo:
+    if visit.part("owner").lower() in RESERVED_OWNERS:
+        raise NotFound("There is nothing at this address.")
     repo_id = RepoId(visit.part("owner"), visit.part("name"))
     return repos.find(visit.hub, visit.actor, visit.kind(), repo_id, need)
 

@@ -8,7 +8,7 @@ from openshelf.domain.access import Access
 from openshelf.domain.names import RepoId, RepoKind
 from openshelf.domain.people import Role
 from openshelf.domain.repos import Repo, Visibility
-from openshelf.errors import AccountNotFound, AlreadyExists, Forbidden, InvalidName
+from openshelf.errors import AccountNotFound, AlreadyExists, Forbidden, InvalidName, RepoNotFound
 from openshelf.interfaces.web import addresses, snippets
 from openshelf.interfaces.web.card import read_card
 from openshelf.interfaces.web.forms import Form
@@ -16,6 +16,8 @@ from openshelf.interfaces.web.pages.repo_frame import frame, pages, ref_choice
 from openshelf.interfaces.web.routing import page
 from openshelf.interfaces.web.visit import Visit
 from openshelf.services import repos
+
+_MOST_RELATED = 12
 
 
 def show(visit: Visit, repo: Repo) -> Response:
@@ -26,8 +28,21 @@ def show(visit: Visit, repo: Repo) -> Response:
         card=card,
         snippets=snippets.of(repo, visit.base_url),
         upload=snippets.upload(repo, visit.base_url),
-        base_url=visit.base_url,
+        related=_related(visit, repo),
     )
+
+
+def _related(visit: Visit, repo: Repo) -> set[str]:
+    """The addresses of those base models and datasets of a card that are on this hub, for this visitor."""
+    found = set()
+    for kind, key in ((RepoKind.MODEL, "base_models"), (RepoKind.DATASET, "datasets")):
+        for name in repo.facts.get(key, ())[:_MOST_RELATED]:
+            try:
+                repos.find(visit.hub, visit.actor, kind, RepoId.parse(str(name)))
+            except (InvalidName, RepoNotFound):
+                continue
+            found.add(f"/{kind.url_prefix}{name}")
+    return found
 
 
 def show_new(visit: Visit) -> Response:
@@ -57,6 +72,11 @@ def create(visit: Visit, form: Form) -> Response:
 
 def show_settings(visit: Visit, repo: Repo) -> Response:
     return _settings_page(visit, repo)
+
+
+def to_settings(visit: Visit, repo: Repo) -> Response:
+    """For those who reload the answer to a form."""
+    return visit.redirect(f"{addresses.repo(repo)}/settings")
 
 
 def set_visibility(visit: Visit, repo: Repo, form: Form) -> Response:
@@ -120,7 +140,7 @@ routes = [
     page("/new", show_new, create),
     *pages("", show),
     *pages("/settings", show_settings, need=Access.ADMIN),
-    *pages("/settings/visibility", submit=set_visibility, need=Access.ADMIN),
-    *pages("/settings/name", submit=move, need=Access.ADMIN),
-    *pages("/settings/delete", submit=delete, need=Access.ADMIN),
+    *pages("/settings/visibility", to_settings, set_visibility, need=Access.ADMIN),
+    *pages("/settings/name", to_settings, move, need=Access.ADMIN),
+    *pages("/settings/delete", to_settings, delete, need=Access.ADMIN),
 ]

@@ -52,7 +52,7 @@ def show_sign_out(visit: Visit) -> Response:
     return visit.page("sign_out.html") if visit.actor.account else visit.redirect("/")
 
 
-def sign_out(visit: Visit, form: Form) -> Response:
+def sign_out(visit: Visit, _form: Form) -> Response:
     accounts.sign_out(visit.hub, visit.session_secret())
     response = visit.redirect("/")
     visit.forget_cookie(response, SESSION_COOKIE)

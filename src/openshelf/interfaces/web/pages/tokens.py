@@ -49,7 +49,7 @@ def create(visit: Visit, form: Form) -> Response:
     return _page(visit, Form(role=TokenRole.WRITE.value, days="90"), secret=secret)
 
 
-def revoke(visit: Visit, form: Form) -> Response:
+def revoke(visit: Visit, _form: Form) -> Response:
     visit.hub.check_writable()
     tokens.revoke(visit.hub, visit.actor, visit.part("token"))
     return visit.redirect("/settings/tokens?done=revoked")
