@@ -7,7 +7,7 @@ import unicodedata
 from dataclasses import dataclass
 from enum import StrEnum
 
-from openshelf.errors import InvalidName, InvalidPath
+from openshelf.errors import Invalid, InvalidName, InvalidPath
 
 MAX_REPO_ID = 96
 MAX_PATH_BYTES = 4096
@@ -140,6 +140,13 @@ def check_ref_name(name: str, what: str = "branch") -> None:
         raise InvalidName(f"{name!r} cannot name a {what}: git does not allow it as a ref name.")
     if is_commit_id(name):
         raise InvalidName(f"{name!r} cannot name a {what}: it looks like a commit id.")
+
+
+def check_text(text: str, what: str) -> str:
+    """``text`` itself; raises Invalid where git or the catalogue could not keep it as it is."""
+    if "\0" in text or any("\ud800" <= c <= "\udfff" for c in text):
+        raise Invalid(f"{what} holds characters that are not text; take them out and try again.")
+    return text
 
 
 def check_path(path: str) -> str:

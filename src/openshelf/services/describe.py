@@ -5,12 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 from openshelf.analysis.cards import facts as card_facts
 from openshelf.analysis.cards import front_matter
+from openshelf.analysis.cards.validate import Validation, validate_card
 from openshelf.domain.names import RepoKind
+from openshelf.errors import TooLarge
 from openshelf.storage.repositories import GitRepository
 
 MAX_FILES = 20_000
@@ -39,6 +43,23 @@ def describe(kind: RepoKind, git: GitRepository, commit: str) -> Description:
     excerpt = card_facts.excerpt(card.body) if card else ""
     text = f"{excerpt}\n{card.body[:4000]}" if card else ""
     return Description({**found.facts, "excerpt": excerpt}, found.tags, text)
+
+
+def describe_commit(kind: RepoKind, git: GitRepository, commit: str) -> Description:
+    """Like ``describe``, remembered: what a commit says never changes."""
+    return _describe_commit(kind, git.path, commit)
+
+
+@lru_cache(maxsize=256)
+def _describe_commit(kind: RepoKind, path: Path, commit: str) -> Description:
+    return describe(kind, GitRepository(path), commit)
+
+
+def check_card(content: str, kind: RepoKind) -> Validation:
+    """What is wrong with a card before it is committed. Raises TooLarge for one that nobody reads."""
+    if len(content) > MAX_CARD_BYTES:
+        raise TooLarge(f"This card has {len(content)} characters; at most {MAX_CARD_BYTES} are taken.")
+    return validate_card(content, kind.value)
 
 
 def _json(content: bytes | None) -> Mapping[str, Any] | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -115,7 +115,7 @@ def xet_hashes(hub: Hub, entries: Iterable[Entry]) -> dict[str, bytes]:
     return {sha256: row.xet_hash for sha256, row in rows.items() if row.xet_hash}
 
 
-def last_commits(git: GitRepository, commit: str, folder: str) -> dict[str, CommitInfo]:
+def last_commits(git: GitRepository, commit: str, folder: str) -> Mapping[str, CommitInfo]:
     """Name of each entry in ``folder`` to the commit that changed it last."""
     return history.last_commits(git, commit, folder)
 

@@ -10,7 +10,7 @@ from pathspec import GitIgnoreSpec
 
 from openshelf.domain.access import Access, access_to, may_propose
 from openshelf.domain.events import Event, EventKind
-from openshelf.domain.names import check_path, pull_number
+from openshelf.domain.names import check_path, check_text, pull_number
 from openshelf.domain.people import Actor
 from openshelf.domain.pulls import Pull, PullStatus
 from openshelf.domain.repos import Repo, Revision
@@ -26,8 +26,8 @@ from openshelf.domain.tree import (
     DeleteFolder,
 )
 from openshelf.errors import (
+    BlobNotFound,
     Conflict,
-    EntryNotFound,
     Forbidden,
     Invalid,
     InvalidChange,
@@ -105,15 +105,12 @@ def plan_upload(
     if ignore is None:
         ignore = (git.read_path(commit, ".gitignore", _MAX_IGNORE_BYTES) or b"").decode("utf-8", "replace")
     ignored = GitIgnoreSpec.from_lines(ignore[:_MAX_IGNORE_BYTES].splitlines())
+    existing = git.some_entries(commit, [check_path(file.path) for file in files])
     modes = []
     for file in files:
-        check_path(file.path)
+        there = existing.get(file.path)
         large = outside.match_file(file.path) or file.size > hub.settings.max_inline_bytes or _is_binary(file.sample)
-        try:
-            existing = git.entry(commit, file.path)
-        except EntryNotFound:
-            existing = None
-        etag = existing.etag if existing and not existing.is_folder else None
+        etag = there.etag if there and not there.is_folder else None
         modes.append(UploadMode(file.path, "lfs" if large else "regular", ignored.match_file(file.path), etag))
     return modes
 
@@ -149,13 +146,14 @@ def commit(
     """Make one commit on a branch or pull ref, or on a new pull ref where ``propose`` is set.
 
     It is acknowledged (returned) only when everything it names is stored, verified and on disk. ``parent``: the
-    commit that the change was made for. Raises StaleParent, RevisionNotFound, EntryNotFound, BlobNotFound,
-    InvalidPath, InvalidChange, QuotaExceeded, Forbidden.
+    commit that the change was made for. Raises StaleParent, RevisionNotFound, EntryNotFound, InvalidPath,
+    InvalidChange (where a blob is not stored, too), QuotaExceeded, Forbidden.
     """
     check_may_commit(hub, actor, repo, revision, propose=propose)
     changes, named = _check_changes(hub, actor, repo, changes)
     if not title.strip():
         raise InvalidChange("A commit needs a title; send a summary.")
+    check_text(title + description, "The message of the commit")
     message = f"{title.strip()}\n\n{description.strip()}".strip() + "\n"
     with hub.storage.locks.hold(f"repo-{repo.id}"):
         git = hub.storage.repositories.open(repo.id)
@@ -200,6 +198,7 @@ def _open_pull(
         raise Forbidden("Sign in to open a pull request.")
     if not title.strip():
         raise Invalid("A pull request needs a title.")
+    check_text(title + description, "The title or description of the pull request")
     moment, author = now(), actor.account
     with hub.storage.catalogue.read() as tx:
         taken = [number for ref in git.refs() if (number := pull_number(ref.name))]
@@ -239,7 +238,10 @@ def _check_changes(hub: Hub, actor: Actor, repo: Repo, changes: Sequence[Change]
         for change in taken
         if isinstance(change, AddBlob)
     ]
-    found = check_blobs(hub, actor, repo, [*wanted, *copied])
+    try:
+        found = check_blobs(hub, actor, repo, [*wanted, *copied])
+    except BlobNotFound as error:
+        raise InvalidChange(error.message) from error
     filled = [
         AddBlob(change.path, change.sha256, found[change.sha256].size) if isinstance(change, AddBlob) else change
         for change in taken

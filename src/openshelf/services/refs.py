@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from openshelf.domain.access import Access
-from openshelf.domain.names import check_ref_name
+from openshelf.domain.names import check_ref_name, check_text
 from openshelf.domain.people import Actor
 from openshelf.domain.repos import DEFAULT_BRANCH, Ref, Repo
 from openshelf.errors import AlreadyExists, Invalid, RevisionNotFound
@@ -33,6 +33,7 @@ def delete_branch(hub: Hub, actor: Actor, repo: Repo, name: str) -> None:
 def create_tag(hub: Hub, actor: Actor, repo: Repo, name: str, revision: str, message: str = "") -> Ref:
     """A tag at ``revision``; with a ``message`` an annotated one. Raises as ``create_branch`` does."""
     check_ref_name(name, "tag")
+    check_text(message, "The message of the tag")
     return _create(hub, actor, repo, f"refs/tags/{name}", revision, message)
 
 
@@ -45,8 +46,7 @@ def _create(hub: Hub, actor: Actor, repo: Repo, ref: str, revision: str, message
     repos.check(actor, repo, Access.WRITE, repo.full_name)
     with hub.storage.locks.hold(f"repo-{repo.id}"):
         git = hub.storage.repositories.open(repo.id)
-        if any(existing.name == ref for existing in git.refs()):
-            raise AlreadyExists(f"Reference {ref} already exists", ref)
+        _check_free(ref, [existing.name for existing in git.refs()])
         commit = git.resolve(revision).commit
         # A commit that no ref reaches any more may name blobs that garbage collection has taken.
         named = new_blobs(git, [commit], [existing.commit for existing in git.refs()])
@@ -56,6 +56,15 @@ def _create(hub: Hub, actor: Actor, repo: Repo, ref: str, revision: str, message
             target = git.write_tag(ref.removeprefix("refs/tags/"), commit, author_of(actor), message)
         move_refs(hub, actor, repo, git, [RefUpdate(ref, None, target)], sorted(blob.sha256 for blob in named))
     return Ref(ref, commit)
+
+
+def _check_free(ref: str, taken: list[str]) -> None:
+    for existing in taken:
+        if existing == ref:
+            raise AlreadyExists(f"Reference {ref} already exists", ref)
+        # In git a name cannot be that of a ref and of a folder of refs.
+        if existing.startswith(f"{ref}/") or ref.startswith(f"{existing}/"):
+            raise AlreadyExists(f"Reference {ref} cannot be made beside {existing}; choose another name.", existing)
 
 
 def _delete(hub: Hub, actor: Actor, repo: Repo, ref: str, name: str) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 
+from openshelf.domain.names import MAX_PATH_DEPTH
 from openshelf.domain.repos import Repo
 from openshelf.domain.tree import CommitInfo, Entry
 from openshelf.errors import EntryNotFound, Invalid
@@ -49,19 +50,14 @@ def files(hub: Hub, repo: Repo, git: GitRepository, commit: str) -> Iterator[Ent
 
 def some(git: GitRepository, commit: str, paths: Iterable[str]) -> list[Entry]:
     """The entries at ``paths``; those that are not there are left out."""
-    found = []
-    for path in dict.fromkeys(paths):
-        try:
-            found.append(git.entry(commit, path.strip("/")))
-        except EntryNotFound:
-            continue
-    return found
+    wanted = dict.fromkeys(path.strip("/") for path in paths if path.count("/") <= MAX_PATH_DEPTH)
+    return list(git.some_entries(commit, wanted).values())
 
 
 def last_commits(git: GitRepository, commit: str, entries: Iterable[Entry]) -> dict[str, CommitInfo]:
     """Path of each entry to the commit that changed it last."""
     found: dict[str, CommitInfo] = {}
-    by_folder: dict[str, dict[str, CommitInfo]] = {}
+    by_folder: dict[str, Mapping[str, CommitInfo]] = {}
     for entry in entries:
         folder, _, name = entry.path.rpartition("/")
         if folder not in by_folder:

@@ -31,7 +31,7 @@ def find(tx: Transaction, query: str) -> list[int]:
 
     Words of fewer than three letters are looked for in names alone.
     """
-    words = query.lower().split()
+    words = "".join(c if c.isprintable() else " " for c in query.lower()).split()
     long = [word for word in words if len(word) >= _SHORTEST]
     short = [word for word in words if len(word) < _SHORTEST]
     if long:

@@ -52,6 +52,7 @@ def headers_of(error: OpenshelfError) -> dict[str, str]:
     headers = {}
     if isinstance(error, errors.RateLimited):
         headers["Retry-After"] = str(error.retry_after)
+        headers["RateLimit"] = f'"api";r=0;t={error.retry_after}'
     if isinstance(error, errors.InvalidRange):
         headers["Content-Range"] = f"bytes */{error.size}"
     if isinstance(error, errors.Unavailable):
@@ -61,5 +62,5 @@ def headers_of(error: OpenshelfError) -> dict[str, str]:
 
 def header_text(text: str) -> str:
     """``text`` as a header may carry it: one line of Latin-1, at most 1000 characters."""
-    line = " ".join(text.split())[:1000]
+    line = " ".join("".join(c if c.isprintable() else " " for c in text).split())[:1000]
     return line.encode("latin-1", "replace").decode("latin-1")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pygit2
@@ -32,12 +33,12 @@ def commit_info(repository: GitRepository, commit: str) -> CommitInfo:
     return info(repository.git[commit].peel(pygit2.Commit))
 
 
-def last_commits(repository: GitRepository, commit: str, folder: str) -> dict[str, CommitInfo]:
+def last_commits(repository: GitRepository, commit: str, folder: str) -> Mapping[str, CommitInfo]:
     """For each name in ``folder``, the newest commit that changed it.
 
     Names that did not change within the last ``MAX_WALK`` commits get the oldest commit looked at.
     """
-    return dict(_last_commits(repository.path, commit, folder))
+    return _last_commits(repository.path, commit, folder)
 
 
 def reaches(repository: GitRepository, commit: str, ancestor: str) -> bool:
@@ -63,42 +64,58 @@ def _walk(repository: GitRepository, commit: str) -> Iterator[Any]:
     return iter(repository.git.walk(pygit2.Oid(hex=commit), SortMode.TOPOLOGICAL | SortMode.TIME))
 
 
-@lru_cache(maxsize=512)
-def _last_commits(path: Path, commit: str, folder: str) -> tuple[tuple[str, CommitInfo], ...]:
+@lru_cache(maxsize=128)
+def _last_commits(path: Path, commit: str, folder: str) -> Mapping[str, CommitInfo]:
     # Commits never change, so neither does the answer.
     repository = GitRepository(path)
-    wanted = _names(repository.git[commit].peel(pygit2.Commit), folder)
-    found: dict[str, CommitInfo] = {}
+    names = _Names(repository)
+    wanted = names.of(_folder_id(repository.git[commit].peel(pygit2.Commit), folder))
+    missing, found = dict(wanted), dict[str, CommitInfo]()
     current: Any = None
     for current in islice(_walk(repository, commit), MAX_WALK):
-        here = _names(current, folder)
-        pasts = [_names(parent, folder) for parent in current.parents]
+        if not missing:
+            break
+        here, before = _folder_id(current, folder), [_folder_id(parent, folder) for parent in current.parents]
+        if here in before:
+            continue
+        present, pasts = names.of(here), [names.of(tree) for tree in before]
         changed = [
             name
-            for name, oid in wanted.items()
-            if name not in found and here.get(name) == oid and all(past.get(name) != oid for past in pasts)
+            for name, oid in missing.items()
+            if present.get(name) == oid and all(past.get(name) != oid for past in pasts)
         ]
-        for name in changed:
-            found[name] = info(current)
-        if len(found) == len(wanted):
-            break
-    for name in wanted:
-        if name not in found and current is not None:
-            found[name] = info(current)
-    return tuple(found.items())
+        if changed:
+            found.update(dict.fromkeys(changed, info(current)))
+            for name in changed:
+                del missing[name]
+    if missing and current is not None:
+        found.update(dict.fromkeys(missing, info(current)))
+    return MappingProxyType(found)
 
 
-def _names(commit: Any, folder: str) -> dict[str, str]:
+def _folder_id(commit: Any, folder: str) -> str | None:
+    """The git id of a folder's tree in ``commit``; None where it is not there."""
     tree = commit.tree
     if folder:
         try:
             tree = tree[folder]
         except KeyError:
-            return {}
-        if not isinstance(tree, pygit2.Tree):
-            return {}
-    return _tree_names(str(tree.id), tree)
+            return None
+    return str(tree.id) if isinstance(tree, pygit2.Tree) else None
 
 
-def _tree_names(_oid: str, tree: Iterable[Any]) -> dict[str, str]:
-    return {item.name: str(item.id) for item in tree}
+class _Names:
+    """Name to git id of what lies in trees; those looked at last are kept, for a commit's tree is its child's past."""
+
+    def __init__(self, repository: GitRepository) -> None:
+        self._git = repository.git
+        self._known: dict[str | None, dict[str, str]] = {}
+
+    def of(self, tree: str | None) -> dict[str, str]:
+        known = self._known.get(tree)
+        if tree is None or known is not None:
+            return known or {}
+        if len(self._known) > 8:
+            self._known.clear()
+        names = self._known[tree] = {str(item.name): str(item.id) for item in self._git[tree].peel(pygit2.Tree)}
+        return names

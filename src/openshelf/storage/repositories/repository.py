@@ -180,6 +180,28 @@ class GitRepository:
             raise EntryNotFound(f"Entry not found: {path}", commit) from None
         return self._entry(path, str(item.id), int(item.filemode))
 
+    def some_entries(self, commit: str, paths: Iterable[str]) -> dict[str, Entry]:
+        """The entries at those of ``paths`` that are there. Each folder is read once, however many paths are in it."""
+        folders: dict[str, Any] = {"": self._tree(commit)}
+        found = {}
+        for path in paths:
+            folder, _, name = path.rpartition("/")
+            tree = self._subtree(folders, folder)
+            item = tree[name] if tree is not None and name and "\0" not in name and name in tree else None
+            if item is not None:
+                found[path] = self._entry(path, str(item.id), int(item.filemode))
+            elif not path:
+                found[path] = Entry("", str(folders[""].id), 0, is_folder=True)
+        return found
+
+    def _subtree(self, known: dict[str, Any], folder: str) -> Any | None:
+        if folder not in known:
+            above, _, name = folder.rpartition("/")
+            parent = self._subtree(known, above)
+            item = parent[name] if parent is not None and name and "\0" not in name and name in parent else None
+            known[folder] = item if isinstance(item, pygit2.Tree) else None
+        return known[folder]
+
     def entries(self, commit: str, folder: str = "", *, recursive: bool = False) -> Iterator[Entry]:
         """What lies in ``folder``, in git's order; folders come before what is in them. Raises EntryNotFound."""
         top = self.entry(commit, folder)
