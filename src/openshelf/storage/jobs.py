@@ -9,8 +9,8 @@ from __future__ import annotations
 import logging
 import sqlite3
 import threading
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import closing
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -18,11 +18,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from openshelf.errors import NotFound, Unavailable
+from openshelf.storage.catalogue.engine import translated
 
 if TYPE_CHECKING:
     from dbos import DBOSClient
 
 _RETRY_SECONDS = (5.0, 30.0)
+_POLL_SECONDS = 1.0
 # A job that takes its process down with it is given up after so many restarts.
 _MOST_RECOVERIES = 5
 _QUEUE = "openshelf"
@@ -84,7 +86,8 @@ class Jobs:
             "app_version": _VERSION,
             "serialization_type": WorkflowSerializationFormat.PORTABLE,
         }
-        self._connected().enqueue(options, name, key, dict(payload))
+        with self._connected() as client:
+            client.enqueue(options, name, key, dict(payload))
 
     def list(self, states: Iterable[JobState] = (), *, limit: int = 100) -> list[Job]:
         """Jobs in these states, or in all, newest first."""
@@ -92,14 +95,18 @@ class Jobs:
             return []
         wanted = set(states)
         statuses = [status for status, state in _STATES.items() if state in wanted] if wanted else None
-        found = self._connected().list_workflows(
-            name=_WORKFLOW, status=statuses, limit=limit, sort_desc=True, load_output=True
-        )
+        with self._connected() as client:
+            found = client.list_workflows(
+                name=_WORKFLOW, status=statuses, limit=limit, sort_desc=True, load_output=True
+            )
         return [_job(status) for status in found]
 
     def get(self, job_id: str) -> Job:
         """Raises NotFound."""
-        found = self._connected().list_workflows(workflow_ids=[job_id]) if self.path.exists() else []
+        found = []
+        if self.path.exists():
+            with self._connected() as client:
+                found = client.list_workflows(workflow_ids=[job_id])
         if not found:
             raise NotFound(f"There is no job {job_id}; `openshelf jobs` lists them.")
         return _job(found[0])
@@ -107,15 +114,18 @@ class Jobs:
     def cancel(self, job_id: str) -> None:
         """Take a job back that has not begun; one that runs is not repeated. Raises NotFound."""
         self.get(job_id)
-        self._connected().cancel_workflow(job_id)
+        with self._connected() as client:
+            client.cancel_workflow(job_id)
 
     def resume(self, job_id: str) -> None:
         """Queue a job again whose process is gone."""
-        self._connected().resume_workflow(job_id, queue_name=_QUEUE)
+        with self._connected() as client:
+            client.resume_workflow(job_id, queue_name=_QUEUE)
 
     def forget(self, job_id: str) -> None:
         """Remove the record of a job that has ended."""
-        self._connected().delete_workflow(job_id)
+        with self._connected() as client:
+            client.delete_workflow(job_id)
 
     def forget_ended(self, done_for: timedelta, failed_for: timedelta, *, limit: int = 1000) -> int:
         """Remove records of jobs that ended so long ago; returns how many."""
@@ -133,15 +143,22 @@ class Jobs:
                 self._client.destroy()
                 self._client = None
 
-    def _connected(self) -> DBOSClient:
-        with self._lock:
-            if self._client is None:
-                from dbos import DBOSClient
+    @contextmanager
+    def _connected(self) -> Iterator[DBOSClient]:
+        """The connection, made when it is first needed. Raises Unavailable, StorageFault."""
+        with translated("queue of jobs"):
+            with self._lock:
+                if self._client is None:
+                    self._client = self._connect()
+            yield self._client
 
-                if not self.path.exists():
-                    raise Unavailable("No worker has run yet in this data folder; start the server or a worker.")
-                self._client = DBOSClient(system_database_url=f"sqlite:///{self.path}", system_database_pool_size=2)
-            return self._client
+    def _connect(self) -> DBOSClient:
+        from dbos import DBOSClient
+
+        if not self.path.exists():
+            raise Unavailable("No worker has run yet in this data folder; start the server or a worker.")
+        url = f"sqlite:///{self.path}"
+        return DBOSClient(system_database_url=url, system_database_pool_size=2, retry_connection_errors=False)
 
 
 class JobRunner:
@@ -201,7 +218,12 @@ class JobRunner:
                 self._running.discard(job_id)
 
         DBOS.launch()
-        DBOS.register_queue(_QUEUE, worker_concurrency=self._threads, on_conflict="always_update")
+        DBOS.register_queue(
+            _QUEUE,
+            worker_concurrency=self._threads,
+            polling_interval_sec=_POLL_SECONDS,
+            on_conflict="always_update",
+        )
 
     def stop(self, seconds: int) -> list[str]:
         """End; jobs get so many seconds to finish. Returns those still running: the next start takes them up."""

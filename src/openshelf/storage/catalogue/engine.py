@@ -44,7 +44,7 @@ class Catalogue:
     @contextmanager
     def read(self) -> Iterator[Transaction]:
         """A consistent view; nothing written in it is kept. Raises Unavailable and StorageFault."""
-        with _translated(), self.engine.connect() as connection:
+        with translated("catalogue"), self.engine.connect() as connection:
             yield connection
 
     @contextmanager
@@ -53,7 +53,11 @@ class Catalogue:
 
         Raises Unavailable where the database is busy or its disk full, StorageFault where it is damaged.
         """
-        with _translated(), self.engine.connect().execution_options(**{_WRITE: True}) as connection, connection.begin():
+        with (
+            translated("catalogue"),
+            self.engine.connect().execution_options(**{_WRITE: True}) as connection,
+            connection.begin(),
+        ):
             yield connection
 
     def close(self) -> None:
@@ -61,21 +65,21 @@ class Catalogue:
 
 
 @contextmanager
-def _translated() -> Iterator[None]:
-    """Say in our own words that the database cannot be used. What a statement itself gets wrong stays as it is."""
+def translated(what: str) -> Iterator[None]:
+    """Say in our own words that a database cannot be used. What a statement itself gets wrong stays as it is."""
     try:
         yield
     except sa.exc.TimeoutError as error:
-        raise Unavailable("The catalogue is busy; try again in a moment.") from error
+        raise Unavailable(f"The {what} is busy; try again in a moment.") from error
     except (sa.exc.IntegrityError, sa.exc.ProgrammingError, sa.exc.DataError):
         raise
     except sa.exc.DatabaseError as error:
         reason = str(error.orig)
         if "locked" in reason or "busy" in reason:
-            raise Unavailable("The catalogue is busy; try again in a moment.") from error
+            raise Unavailable(f"The {what} is busy; try again in a moment.") from error
         if "full" in reason:
-            raise Unavailable("The disk that holds the catalogue is full; the administrator must make room.") from error
-        raise StorageFault(f"The catalogue cannot be used: {reason}; run `openshelf doctor`.") from error
+            raise Unavailable(f"The disk that holds the {what} is full; the administrator must make room.") from error
+        raise StorageFault(f"The {what} cannot be used: {reason}; run `openshelf doctor`.") from error
 
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:
