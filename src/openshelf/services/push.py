@@ -26,7 +26,6 @@ from openshelf.domain.tree import (
     DeleteFolder,
 )
 from openshelf.errors import (
-    BlobNotFound,
     Conflict,
     Forbidden,
     Invalid,
@@ -146,8 +145,8 @@ def commit(
     """Make one commit on a branch or pull ref, or on a new pull ref where ``propose`` is set.
 
     It is acknowledged (returned) only when everything it names is stored, verified and on disk. ``parent``: the
-    commit that the change was made for. Raises StaleParent, RevisionNotFound, EntryNotFound, InvalidPath,
-    InvalidChange (where a blob is not stored, too), QuotaExceeded, Forbidden.
+    commit that the change was made for. Raises StaleParent, RevisionNotFound, EntryNotFound, BlobNotFound,
+    InvalidPath, InvalidChange, QuotaExceeded, Forbidden.
     """
     check_may_commit(hub, actor, repo, revision, propose=propose)
     changes, named = _check_changes(hub, actor, repo, changes)
@@ -238,10 +237,7 @@ def _check_changes(hub: Hub, actor: Actor, repo: Repo, changes: Sequence[Change]
         for change in taken
         if isinstance(change, AddBlob)
     ]
-    try:
-        found = check_blobs(hub, actor, repo, [*wanted, *copied])
-    except BlobNotFound as error:
-        raise InvalidChange(error.message) from error
+    found = check_blobs(hub, actor, repo, [*wanted, *copied])
     filled = [
         AddBlob(change.path, change.sha256, found[change.sha256].size) if isinstance(change, AddBlob) else change
         for change in taken

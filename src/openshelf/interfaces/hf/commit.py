@@ -9,6 +9,7 @@ from starlette.responses import JSONResponse, Response
 from openshelf.domain.names import RepoKind
 from openshelf.domain.people import Actor
 from openshelf.domain.repos import Repo
+from openshelf.errors import BlobNotFound, InvalidChange
 from openshelf.interfaces.hf.addresses import repo_url
 from openshelf.interfaces.hf.commit_body import CommitBody
 from openshelf.interfaces.hf.routes import Kind, Name, Owner, Rev, hub_router
@@ -52,17 +53,13 @@ def _commit(
     request: Request, hub: Hub, actor: Actor, repo: Repo, rev: str, body: CommitBody, create_pr: bool
 ) -> Response:
     body.finish()
-    done = push.commit(
-        hub,
-        actor,
-        repo,
-        rev,
-        body.changes,
-        body.title,
-        body.description,
-        parent=body.parent,
-        propose=create_pr,
-    )
+    try:
+        done = push.commit(
+            hub, actor, repo, rev, body.changes, body.title, body.description, parent=body.parent, propose=create_pr
+        )
+    except BlobNotFound as error:
+        # Not the address is missing, as a 404 would say, but an upload before this request.
+        raise InvalidChange(error.message) from error
     url = repo_url(request, repo)
     answer = {
         "success": True,
