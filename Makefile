@@ -6,10 +6,11 @@ HOST  ?= 127.0.0.1
 PORT  ?= 8000
 DATA  ?= var
 PYTEST_ARGS ?=
+JOBS  ?= 2
 BENCH_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test check docs bench wheel format lock clean
+.PHONY: help serve test conformance check docs bench wheel format lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## */\1\t/' | expand -t 14
@@ -35,8 +36,21 @@ help: ## list the targets
 serve: .venv/.runtime ## start the hub on http://127.0.0.1:8000 with its data in ./var
 	$(BIN)/openshelf serve --data $(DATA) --host $(HOST) --port $(PORT)
 
-test: .venv/.dev ## install what the tests need and run them
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+# Tests drive real programs. As root they are installed where they are missing; otherwise the names are printed.
+.venv/.programs: .venv/.uv
+	@missing=""; for pair in git-lfs:git-lfs chromium:chromium; do \
+	  command -v $${pair%%:*} >/dev/null || missing="$$missing $${pair##*:}"; done; \
+	if [ -n "$$missing" ]; then \
+	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq $$missing >/dev/null; \
+	  else echo "The tests need these packages of your system:$$missing"; exit 1; fi; fi
+	@touch $@
+
+test: .venv/.dev .venv/.programs ## install what the tests need and run them
+	$(BIN)/python -m pytest -n $(JOBS) $(PYTEST_ARGS)
+
+conformance: .venv/.dev .venv/.programs ## all clients, the heavy cases too; writes docs/reference/clients.md
+	$(BIN)/python -m pytest tests/conformance -n $(JOBS) --heavy --publish-clients $(PYTEST_ARGS)
 
 check: .venv/.dev ## ruff, mypy --strict, import-linter, docs checks
 	$(BIN)/ruff check .
@@ -63,4 +77,4 @@ lock: .venv/.uv ## renew the lock files from pyproject.toml and requirements/dev
 	$(BIN)/uv pip compile -q -U --generate-hashes --no-annotate --no-header --python-version 3.11 pyproject.toml requirements/dev.in -o requirements/dev.lock
 
 clean: ## remove the environments and caches, never the data
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache dist
+	rm -rf .venv .venv-clients .mypy_cache .ruff_cache .pytest_cache dist
