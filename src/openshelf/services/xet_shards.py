@@ -222,7 +222,15 @@ def _record(tx: Transaction, caller: Caller, files: Sequence[_File], wanted: set
         if blob.is_whole:
             # It is kept twice now; the job lets go of the whole form.
             events.enqueue(tx, "chunk-blob", sha256, {"sha256": sha256}, moment)
-    # A reference shows nobody a xorb that they could not see before: only public ones get a link of their own.
-    xorbs.link(tx, caller.repo.id, xorbs.visible_hashes(tx, ReadScope(), caller.repo.id, wanted), moment)
+    share_public(tx, caller.repo.id, wanted, moment)
     xorbs.touch(tx, wanted, moment)
     return is_new
+
+
+def share_public(tx: Transaction, repo_id: str, hashes: Iterable[bytes], moment: datetime) -> None:
+    """Link those xorbs to a repo whose files refer to them that everybody may use, and renew its own links.
+
+    A link lets everybody who reads the repo deduplicate against the whole xorb, so a file's reference to a part of a
+    private one makes none: it would tell of chunks that only the private repo has.
+    """
+    xorbs.link(tx, repo_id, xorbs.visible_hashes(tx, ReadScope(), repo_id, hashes), moment)

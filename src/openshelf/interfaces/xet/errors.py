@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from openshelf.errors import OpenshelfError, RepoNotFound, StorageFault, Unsupported
-from openshelf.interfaces.http.errors import header_text, headers_of, public_message, status_of
+from openshelf.interfaces.http.errors import headers_of, public_message, status_of
 
 
 def is_for_xet(path: str) -> bool:
@@ -22,7 +22,6 @@ def error_response(request: Request, error: OpenshelfError) -> Response:
     """The answer to a request to the store that failed."""
     gone = isinstance(error, StorageFault | Unsupported | RepoNotFound)
     status, message = 404 if gone else status_of(error), public_message(error)
-    headers = {**headers_of(error), "X-Error-Message": header_text(message)}
     if request.method == "HEAD":
-        return Response(status_code=status, headers=headers)
-    return JSONResponse({"error": message}, status, headers)
+        return Response(status_code=status, headers=headers_of(error))
+    return JSONResponse({"error": message}, status, headers_of(error))
