@@ -1,4 +1,4 @@
-"""The durable queue of jobs. A new engine joins by a line in ``backends``-like fixtures here."""
+"""The durable queue of jobs, and workers that die."""
 
 from __future__ import annotations
 

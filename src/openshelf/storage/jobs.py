@@ -7,10 +7,11 @@ DBOS is loaded only when one of them is used: it costs some 30 MB.
 from __future__ import annotations
 
 import logging
+import secrets
 import sqlite3
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -234,6 +235,15 @@ class JobRunner:
 
 
 def _prepare(path: Path) -> None:
+    """Make the queue's file where there is none, with its tables in it from the first moment that it is seen."""
+    if not path.exists():
+        from dbos import DBOS
+
+        unfinished = path.with_name(f"{path.name}.{secrets.token_hex(4)}.tmp")
+        DBOS.migrate(f"sqlite:///{unfinished}")
+        with suppress(FileExistsError):
+            path.hardlink_to(unfinished)
+        unfinished.unlink()
     # The mode is kept in the file: readers such as `openshelf jobs` then never wait for the worker.
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("PRAGMA journal_mode=WAL")
