@@ -35,6 +35,10 @@ class _Folder:
             item = self.items[name] = _Folder(self.git, self.git[item[0]])
         return item
 
+    def is_empty(self) -> bool:
+        """Whether no file is left in it or below; git keeps no such folder."""
+        return all(isinstance(item, _Folder) and item.is_empty() for item in self.items.values())
+
     def write(self, written: list[str]) -> str | None:
         """Write this folder and those below; the tree's id, or None where nothing is left in it."""
         builder = self.git.TreeBuilder()
@@ -104,6 +108,8 @@ class TreeEdit:
                 below = here.items[part] = _Folder(self._git, None)
             here = below
         existing = here.items.get(name)
+        if isinstance(existing, _Folder) and existing.is_empty():
+            existing = None
         if isinstance(existing, _Folder) or (existing and existing[1] == FileMode.TREE):
             raise InvalidChange(f"{path!r} cannot be added as a file: there is a folder of that name.")
         if existing and existing[1] == FileMode.BLOB_EXECUTABLE:
