@@ -108,7 +108,7 @@ def plan_upload(
     modes = []
     for file in files:
         there = existing.get(file.path)
-        large = outside.match_file(file.path) or file.size > hub.settings.max_inline_bytes or _is_binary(file.sample)
+        large = outside.match_file(file.path) or file.size > hub.settings.max_inline_bytes or _is_binary(file)
         etag = there.etag if there and not there.is_folder else None
         modes.append(UploadMode(file.path, "lfs" if large else "regular", ignored.match_file(file.path), etag))
     return modes
@@ -281,12 +281,14 @@ def _same_commit(git: GitRepository, asked: str, commit_id: str) -> bool:
         return False
 
 
-def _is_binary(sample: bytes) -> bool:
+def _is_binary(file: PlannedFile) -> bool:
+    sample = file.sample
     if b"\0" in sample:
         return True
     try:
         sample.decode()
     except UnicodeDecodeError as error:
         # A sample may end in the middle of a character; that alone does not make it binary.
-        return error.end < len(sample) or len(sample) - error.start > 3
+        is_cut = len(sample) < file.size and error.end == len(sample) and len(sample) - error.start <= 3
+        return not is_cut
     return False
