@@ -9,16 +9,20 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import pygit2
 from pygit2.enums import FileMode, ObjectType, SortMode
 
-from openshelf.domain.names import check_path
+from openshelf.domain.names import MAX_PATH_BYTES, MAX_PATH_DEPTH, check_path
 from openshelf.errors import InvalidPath, InvalidUpload, TooLarge
 from openshelf.storage.repositories.repository import GitRepository
 
-MAX_CHANGES = 5_000_000
+MAX_CHANGES = 2_000_000
 _CACHED_ITEMS = 200_000
+# Below these, a path is neither too long nor too deep, whatever its characters.
+_SHORT = MAX_PATH_BYTES // 4
+_SHALLOW = MAX_PATH_DEPTH
 _ITEM = re.compile(rb"([0-7]{5,7}) ([^\0]*)\0([\s\S]{20})")
 
 _Item = tuple[bytes, bytes, bytes]
@@ -117,8 +121,19 @@ def _path(prefix: str, name: bytes) -> tuple[str, str]:
     except UnicodeDecodeError:
         path = prefix + name.decode("utf-8", "backslashreplace")
         return path, f"{path!r} cannot be the path of a file: it is not UTF-8."
+    fits = len(path) < _SHORT and path.count("/") < _SHALLOW
+    return path, "" if fits and _may_be_a_name(name, not prefix) else _wrong(path)
+
+
+@lru_cache(maxsize=100_000)
+def _may_be_a_name(name: bytes, is_top: bool) -> bool:
+    """Whether ``name`` may be in a folder whose path is known to be right. Names come again and again."""
+    return not _wrong(("" if is_top else "folder/") + name.decode())
+
+
+def _wrong(path: str) -> str:
     try:
         check_path(path)
     except InvalidPath as error:
-        return path, error.message
-    return path, ""
+        return error.message
+    return ""
