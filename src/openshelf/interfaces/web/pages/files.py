@@ -21,7 +21,7 @@ PAGE = 500
 MAX_LISTED = 100_000
 MAX_TEXT_BYTES = 500_000
 MAX_IMAGE_BYTES = 20_000_000
-IMAGES = frozenset((".png", ".jpg", ".jpeg", ".gif", ".webp", ".avif", ".bmp", ".svg"))
+IMAGES = frozenset((".png", ".jpg", ".jpeg", ".gif", ".webp", ".avif", ".bmp"))
 _VIEWS = ("tree", "commits")
 
 

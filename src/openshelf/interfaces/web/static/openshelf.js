@@ -92,5 +92,10 @@ for (const choice of document.querySelectorAll("input[name=role]")) {
   });
 }
 
+// Wide code and tables of a card can be scrolled by keyboard in every browser.
+for (const wide of document.querySelectorAll(".prose pre, .prose table")) {
+  if (wide.scrollWidth > wide.clientWidth) wide.tabIndex = 0;
+}
+
 // What went wrong takes the focus.
 document.getElementById("errors")?.focus();
