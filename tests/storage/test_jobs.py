@@ -59,6 +59,7 @@ def states(jobs: Jobs) -> dict[str, JobState]:
 
 def test_without_a_worker_there_is_nothing(jobs: Jobs) -> None:
     assert jobs.list() == []
+    assert set(jobs.count().values()) == {0}
     with pytest.raises(NotFound):
         jobs.get("some:job:1")
     with pytest.raises(Unavailable, match="start the server"):
@@ -67,8 +68,9 @@ def test_without_a_worker_there_is_nothing(jobs: Jobs) -> None:
 
 def test_a_damaged_queue_is_said_so(jobs: Jobs) -> None:
     jobs.path.write_bytes(b"no database " * 1000)
-    with pytest.raises(StorageFault, match="queue of jobs"):
-        jobs.list()
+    for look in (jobs.list, jobs.count):
+        with pytest.raises(StorageFault, match="queue of jobs"):
+            look()
 
 
 def test_jobs_run_once_and_failures_are_kept(jobs: Jobs) -> None:
@@ -88,6 +90,7 @@ def test_jobs_run_once_and_failures_are_kept(jobs: Jobs) -> None:
         wait_for(lambda: states(jobs) == ended)
         jobs.submit("good:a:1", "good", "a", {"number": 2})
         time.sleep(0.2)
+    assert jobs.count() == dict.fromkeys(JobState, 0) | {JobState.DONE: 2, JobState.FAILED: 1}
     assert [payload for name, payload in done if name == "good"] == [{"number": 1, "text": "é", "list": [1, None]}]
     assert [name for name, _ in done].count("bad") == 3
     failed = jobs.list([JobState.FAILED])

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, Gauge, generate_latest
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from openshelf.errors import OpenshelfError
 from openshelf.interfaces.http.requests import hub_of
+from openshelf.services import jobs
 from openshelf.storage.catalogue import accounts
+
+OUTBOX = Gauge("openshelf_outbox_waiting", "Jobs asked for that no worker has taken up yet.")
+JOBS = Gauge("openshelf_jobs", "Jobs by state; those that are done are forgotten after a day.", ["state"])
 
 
 def healthz(_request: Request) -> Response:
@@ -32,8 +36,12 @@ def readyz(request: Request) -> Response:
     return JSONResponse({"ready": not problems, "problems": problems}, 503 if problems else 200)
 
 
-def metrics(_request: Request) -> Response:
-    """Prometheus metrics of this process."""
+def metrics(request: Request) -> Response:
+    """Prometheus metrics: of this process, and how much work waits in the background of the whole hub."""
+    hub = hub_of(request)
+    OUTBOX.set(jobs.count_outbox(hub))
+    for state, number in hub.storage.jobs.count().items():
+        JOBS.labels(state.value).set(number)
     return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
 
 

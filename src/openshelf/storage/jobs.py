@@ -18,7 +18,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from openshelf.errors import NotFound, Unavailable
+from openshelf.errors import NotFound, StorageFault, Unavailable
 from openshelf.storage.catalogue.engine import translated
 
 if TYPE_CHECKING:
@@ -101,6 +101,20 @@ class Jobs:
                 name=_WORKFLOW, status=statuses, limit=limit, sort_desc=True, load_output=True
             )
         return [_job(status) for status in found]
+
+    def count(self) -> dict[JobState, int]:
+        """How many jobs there are in each state; cheap, and without loading DBOS."""
+        counts = dict.fromkeys(JobState, 0)
+        if not self.path.exists():
+            return counts
+        query = "SELECT status, count(*) FROM workflow_status WHERE name = ? GROUP BY status"
+        try:
+            with closing(sqlite3.connect(f"file:{self.path}?mode=ro", uri=True)) as connection:
+                for status, number in connection.execute(query, (_WORKFLOW,)):
+                    counts[_STATES[status]] += number
+        except sqlite3.Error as error:
+            raise StorageFault(f"The queue of jobs cannot be used: {error}; run `openshelf doctor`.") from error
+        return counts
 
     def get(self, job_id: str) -> Job:
         """Raises NotFound."""
