@@ -73,6 +73,17 @@ def test_what_no_ref_reaches_is_kept_packed_or_loose(git: GitRepository) -> None
     assert fresh.entry(second, "another").size == len(b"another has text\n")
 
 
+def test_what_a_deleted_branch_held_is_kept(git: GitRepository) -> None:
+    _commit(git, "base")
+    dropped = _commit(git, "on-a-branch", ref="refs/heads/work")
+    assert _repack(git)
+    git.set_ref("refs/heads/work", None, dropped)
+    _commit(git, "later")
+    assert _repack(git)
+    assert len(_packs(git)) == 1
+    assert GitRepository(git.path).commit_of(dropped) == dropped
+
+
 def test_a_repository_without_objects_is_left_alone(git: GitRepository) -> None:
     assert not _repack(git)
 
