@@ -119,3 +119,25 @@ def test_commits_come_in_pages(hub: Hub, stranger: Visitor) -> None:
     assert "&lt;i&gt;why" in page
     assert 'rel="next" href="/alice/model/commits/main?p=1"' in page
     assert "initial commit" in stranger.text("/alice/model/commits/main?p=1")
+
+
+def test_addresses_that_clients_print_lead_somewhere(hub: Hub, stranger: Visitor) -> None:
+    repo = make_repo(hub, "alice", "model")
+    change = [AddInline("a.txt", b"x")]
+    done = push.commit(hub, actor(hub, "alice"), repo, "main", change, "Add a <b>file</b>", "Line one\n\nLine two")
+    page = stranger.text(f"/alice/model/commit/{done.commit}")
+    assert "Add a &lt;b&gt;file&lt;/b&gt;" in page
+    assert "Line one\n\nLine two" in page
+    assert f'href="/alice/model/tree/{done.commit}"' in page
+    assert f'href="/alice/model/commit/{repo.head}"' in page
+    assert stranger.get("/alice/model/commit/" + "0" * 40).status_code == 404
+
+    proposed = push.commit(hub, actor(hub, "bob"), repo, "main", [AddInline("b.txt", b"x")], "Propose", propose=True)
+    assert proposed.pull
+    answer = stranger.get(f"/alice/model/discussions/{proposed.pull.number}")
+    assert answer.headers["location"] == "/alice/model/commits/refs%2Fpr%2F1"
+    page = stranger.text("/alice/model/commits/refs%2Fpr%2F1")
+    assert "Propose" in page
+    assert '<option value="refs/pr/1" selected>' in page
+    assert stranger.get("/alice/model/discussions/2").status_code == 404
+    assert stranger.get("/alice/model/discussions/x").status_code == 404

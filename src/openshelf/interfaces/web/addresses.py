@@ -38,6 +38,10 @@ def commits(of: Repo, revision: str = DEFAULT_BRANCH) -> str:
     return _at(of, "commits", revision, "")
 
 
+def commit(of: Repo, commit_id: str) -> str:
+    return _at(of, "commit", commit_id, "")
+
+
 def with_query(path: str, **values: object) -> str:
     """``path`` with those of ``values`` that say something."""
     said = {name: value for name, value in values.items() if value not in (None, "", 0, [], ())}

@@ -33,7 +33,7 @@ def create(visit: Visit, form: Form) -> Response:
         form.fail("role", visit.gettext("Choose what the token may do."))
     if role is TokenRole.FINE_GRAINED:
         grants = _grants(visit, form)
-        if not grants:
+        if not grants and not form.errors:
             form.fail("role", visit.gettext("Choose at least one owner or repository that the token may reach."))
     if form.errors:
         return _page(visit, form, 422)
