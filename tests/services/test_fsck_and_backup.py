@@ -207,7 +207,12 @@ def test_an_interrupted_backup_is_not_restored(hub: Hub, tmp_path: Path, monkeyp
             backup.back_up(hub, tmp_path / "copy")
     with pytest.raises(ConfigurationError, match="was interrupted"):
         backup.copy_back(tmp_path / "copy", tmp_path / "restored")
+    backup.copy_back(tmp_path / "copy", tmp_path / "salvaged", even_interrupted=True)
+    salvaged = open_hub(Settings(data=tmp_path / "salvaged"))
+    assert backup.finish_restore(salvaged, deep=True).problems == ()
+    salvaged.storage.close()
     backup.back_up(hub, tmp_path / "copy")
+    assert (tmp_path / "copy").stat().st_mode & 0o777 == 0o700
     backup.copy_back(tmp_path / "copy", tmp_path / "restored")
 
 

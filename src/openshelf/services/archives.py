@@ -39,7 +39,9 @@ def back_up(hub: Hub, target: Path, progress: Progress = lambda *_: None) -> Bac
     return made
 
 
-def copy_back(source: Path, target: Path, progress: Progress = lambda *_: None) -> None:
+def copy_back(
+    source: Path, target: Path, progress: Progress = lambda *_: None, *, even_interrupted: bool = False
+) -> None:
     """``backup.copy_back`` from a tar file. Raises ConfigurationError where it is not a whole one of a backup."""
     if target.exists() and any(target.iterdir()):
         raise Conflict(f"{target} is not empty; restore into a new folder, so that nothing is overwritten.")
@@ -50,7 +52,7 @@ def copy_back(source: Path, target: Path, progress: Progress = lambda *_: None) 
                 archive.extractall(room, filter="data")
         except (tarfile.TarError, EOFError) as error:
             raise ConfigurationError(f"{source} is not a whole backup: {error}.") from error
-        backup.copy_back(room / "backup", target, progress)
+        backup.copy_back(room / "backup", target, progress, even_interrupted=even_interrupted)
 
 
 @contextmanager

@@ -26,11 +26,13 @@ from openshelf.storage import search
 from openshelf.storage.catalogue import Catalogue, events, migrate, repos
 from openshelf.storage.durable import make_folder, sync_file_system, write_file
 from openshelf.storage.objects import DiskObjects, Objects
-from openshelf.storage.store import CATALOGUE_FILE, FORMAT_FILE, SECRET_FILE
+from openshelf.storage.store import CATALOGUE_FILE, FORMAT_FILE, JOBS_FILE, SECRET_FILE
 
 STATE_FILE = "backup.json"
 SETTINGS_FILE = "openshelf.toml"
 _BYTES = ("blobs", "xorbs")
+_UNFINISHED = f"{CATALOGUE_FILE}.new"
+_NOT_RESTORED = (STATE_FILE, _UNFINISHED)
 
 Progress = Callable[[str, int, int], None]
 
@@ -56,13 +58,19 @@ def back_up(hub: Hub, target: Path, progress: Progress = lambda *_: None) -> Bac
         _write_state(target, complete=False)
         copied_repos = _copy_repositories(hub, target / "repositories", progress)
         first = _copy_bytes(hub, target, progress)
-        migrate.copy_sqlite(hub.storage.root / CATALOGUE_FILE, target / CATALOGUE_FILE)
+        # A run that is interrupted leaves the catalogue of the last one.
+        snapshot = target / _UNFINISHED
+        migrate.copy_sqlite(hub.storage.root / CATALOGUE_FILE, snapshot)
+        # Later than the catalogue: a job that left its outbox in between is in both, one that is in neither is lost.
+        if hub.storage.jobs.path.exists():
+            migrate.copy_sqlite(hub.storage.jobs.path, target / JOBS_FILE)
         second = _copy_bytes(hub, target, progress)
-        _match(target, copied_repos)
+        _match(target, snapshot, copied_repos)
         for name in (FORMAT_FILE, SECRET_FILE, SETTINGS_FILE):
             if (hub.storage.root / name).exists():
                 shutil.copy2(hub.storage.root / name, target / name)
         sync_file_system(target)
+        snapshot.replace(target / CATALOGUE_FILE)
         _write_state(target, complete=True)
     return BackedUp(
         len(copied_repos),
@@ -72,21 +80,28 @@ def back_up(hub: Hub, target: Path, progress: Progress = lambda *_: None) -> Bac
     )
 
 
-def copy_back(source: Path, target: Path, progress: Progress = lambda *_: None) -> None:
+def copy_back(
+    source: Path, target: Path, progress: Progress = lambda *_: None, *, even_interrupted: bool = False
+) -> None:
     """Copy the backup ``source`` into the new data folder ``target``; ``finish_restore`` completes it.
 
-    Raises ConfigurationError where ``source`` is no complete backup, Conflict where ``target`` holds something.
+    ``even_interrupted`` takes one whose last run did not end, if it is all that there is: the check says what is
+    missing. Raises ConfigurationError where ``source`` is no complete backup, Conflict where ``target`` is not empty.
     """
     try:
         state = json.loads((source / STATE_FILE).read_bytes())
     except (OSError, ValueError) as error:
         raise ConfigurationError(f"{source} is not a backup made by `openshelf backup`: {error}.") from error
-    if not state.get("complete"):
-        raise ConfigurationError(f"The backup in {source} was interrupted; run `openshelf backup` again.")
+    if not state.get("complete") and not (even_interrupted and (source / CATALOGUE_FILE).exists()):
+        raise ConfigurationError(
+            f"The last run of the backup in {source} was interrupted; run `openshelf backup` again. If the hub is "
+            "gone, --even-interrupted restores what is there."
+        )
     if target.exists() and any(target.iterdir()):
         raise Conflict(f"{target} is not empty; restore into a new folder, so that nothing is overwritten.")
     make_folder(target.absolute())
-    files = [path for path in source.rglob("*") if path.is_file() and path.name != STATE_FILE]
+    target.chmod(0o700)
+    files = [path for path in source.rglob("*") if path.is_file() and path.name not in _NOT_RESTORED]
     for number, path in enumerate(files):
         progress("copying", number, len(files))
         copy = target / path.relative_to(source)
@@ -116,6 +131,7 @@ def _check_target(hub: Hub, target: Path) -> None:
     if target.exists() and any(target.iterdir()) and not (target / STATE_FILE).exists():
         raise Invalid(f"{target} is not empty and not a backup; name an empty folder, or one that a backup made.")
     make_folder(target)
+    target.chmod(0o700)
 
 
 def _write_state(target: Path, *, complete: bool) -> None:
@@ -182,9 +198,9 @@ def _copy_bytes(hub: Hub, target: Path, progress: Progress) -> BackedUp:
     return BackedUp(0, objects, copied, size)
 
 
-def _match(target: Path, copied_repos: set[str]) -> None:
+def _match(target: Path, snapshot: Path, copied_repos: set[str]) -> None:
     """Make the snapshot and the copied repositories speak of the same repos."""
-    catalogue = Catalogue.on_sqlite(target / CATALOGUE_FILE)
+    catalogue = Catalogue.on_sqlite(snapshot)
     try:
         with catalogue.write() as tx:
             known = set(repos.all_ids(tx))
@@ -199,4 +215,5 @@ def _match(target: Path, copied_repos: set[str]) -> None:
         if path.name.removesuffix(".git") not in known & copied_repos:
             shutil.rmtree(path)
     for leftover in ("-wal", "-shm"):
-        (target / f"{CATALOGUE_FILE}{leftover}").unlink(missing_ok=True)
+        for name in (CATALOGUE_FILE, snapshot.name):
+            (target / f"{name}{leftover}").unlink(missing_ok=True)

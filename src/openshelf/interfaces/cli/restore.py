@@ -16,17 +16,22 @@ from openshelf.services import archives, backup
 @click.command(epilog="Exit code: 0 where everything in the backup is whole, 1 where something is damaged or missing.")
 @click.argument("source", type=click.Path(exists=True, path_type=Path), metavar="FOLDER|FILE.tar")
 @click.option("--quick", is_flag=True, help="Compare sizes only; else every byte is read and its hash compared.")
+@click.option(
+    "--even-interrupted",
+    is_flag=True,
+    help="Take a backup whose last run did not end, if it is all that there is; what is missing is told.",
+)
 @json_option
 @data_option
 @click.pass_context
-def command(context: click.Context, source: Path, quick: bool, as_json: bool, data: Path | None) -> None:
+def command(
+    context: click.Context, source: Path, quick: bool, even_interrupted: bool, as_json: bool, data: Path | None
+) -> None:
     """Make a new data folder from a backup, and verify it. Folders that hold something are left alone."""
     settings, _ = load_settings(data)
     with progress_bar() as progress:
-        if archives.is_archive(source):
-            archives.copy_back(source, settings.data, progress)
-        else:
-            backup.copy_back(source, settings.data, progress)
+        copy_back = archives.copy_back if archives.is_archive(source) else backup.copy_back
+        copy_back(source, settings.data, progress, even_interrupted=even_interrupted)
         # The restored folder may bring settings of its own.
         settings = replace(load_settings(settings.data)[0], data=settings.data)
         hub = open_hub(settings, create=False)
