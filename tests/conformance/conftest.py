@@ -40,6 +40,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker(pytest.mark.skip(reason="heavy: run by `make conformance`"))
 
 
+def pytest_runtest_call(item: pytest.Item) -> None:
+    hub = getattr(item, "funcargs", {}).get("hub")
+    if isinstance(hub, LiveHub):
+        hub.mark_log()
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """A failure comes with what the hub logged meanwhile."""

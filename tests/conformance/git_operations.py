@@ -264,10 +264,15 @@ def lfs_again(d: Desk) -> None:
 
 
 def lfs_locks(d: Desk) -> None:
-    """git-lfs: pushes do not complain about locks"""
-    copy = d.clone(d.repo(), lfs=True)
+    """git-lfs: locks are asked for, and none is held"""
+    name = d.repo()
+    copy = d.clone(name, lfs=True)
     copy.commit({"w.bin": LARGE[:300_000]})
-    assert "locksverify" not in copy("push", "origin", "main")
+    assert "does not support the Git LFS locking API" not in copy("push", "origin", "main")
+    copy("config", f"lfs.{d.url(name)}.git/info/lfs.locksverify", "true")
+    copy.commit({"v.bin": LARGE[:200_000]})
+    copy("push", "-q", "origin", "main")
+    assert copy("lfs", "locks") == ""
 
 
 OPERATIONS: list[Callable[[Desk], None]] = [

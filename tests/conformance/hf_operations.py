@@ -138,7 +138,7 @@ def upload_pull_request(hf: HfCommand) -> None:
     """`hf upload --create-pr`, `--revision`"""
     name = hf.repo({"a.txt": b"a"})
     hf.write("b.txt", b"b")
-    assert "discussions/1" in hf("upload", name, "b.txt", "--create-pr") or hf.version >= (1, 0)
+    hf("upload", name, "b.txt", "--create-pr")
     assert hf.view.read(name, "b.txt", revision="refs/pr/1") == b"b"
     assert "b.txt" not in hf.view.files(name)
     hf("upload", name, "b.txt", "c.txt", "--revision", "refs/pr/1")
@@ -191,12 +191,20 @@ def download_missing(hf: HfCommand) -> None:
 def copy(hf: HfCommand) -> None:
     """`hf cp`"""
     hf.need("cp")
-    name, other = hf.repo({"a.txt": b"a"}), hf.repo()
+    name = hf.repo({"a.txt": b"a"})
     hf.write("up.bin", LARGE)
     hf("cp", "up.bin", f"hf://{name}/up.bin")
     assert hf.view.read(name, "up.bin") == LARGE
     hf("cp", f"hf://{name}/a.txt", "down.txt")
     assert (hf.folder / "down.txt").read_bytes() == b"a"
+
+
+def copy_between_repos(hf: HfCommand) -> None:
+    """`hf cp` from repo to repo"""
+    hf.need("cp")
+    name, other = hf.repo(), hf.repo()
+    hf.write("up.bin", LARGE)
+    hf("upload", name, "up.bin")
     hf("cp", f"hf://{name}/up.bin", f"hf://{other}/copied.bin")
     assert hf.view.read(other, "copied.bin") == LARGE
 
@@ -206,9 +214,9 @@ def models_info(hf: HfCommand) -> None:
     hf.need("models", "info")
     name = hf.repo({"README.md": b"---\nlicense: mit\n---\n# x\n"})
     dataset = hf.repo(kind="dataset")
-    assert name in hf("models", "info", name, *(["--json"] if hf.version >= (2, 0) else []))
-    assert name in hf("models", "list", "--search", name.split("/")[1])
-    assert dataset in hf("datasets", "info", dataset, *(["--json"] if hf.version >= (2, 0) else []))
+    assert name in hf("models", "info", name, "--json")
+    assert name in hf("models", "list", "--search", name.split("/")[1], "--json")
+    assert dataset in hf("datasets", "info", dataset, "--json")
 
 
 def discussions(hf: HfCommand) -> None:
