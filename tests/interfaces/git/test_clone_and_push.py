@@ -128,6 +128,7 @@ def test_all_or_nothing_when_atomic(world: World, here: WorkingCopy) -> None:
 def test_a_large_push_in_chunks_arrives_whole(world: World, here: WorkingCopy) -> None:
     repo = world.repo()
     copy = here.clone(world.remote(repo), "copy")
+    copy.git("config", "core.compression", "0")
     content = {f"part-{number}.hex": os.urandom(450_000).hex() for number in range(33)}
     pushed = copy.commit_files(dict(content))
     copy.git("-c", "http.postBuffer=65536", "push")

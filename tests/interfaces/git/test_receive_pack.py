@@ -20,6 +20,7 @@ from openshelf.interfaces.git import receive_pack
 from openshelf.services import git_push, push_content, repos
 from openshelf.services.hub import Hub
 from openshelf.storage.locks import DiskLocks
+from openshelf.storage.repositories import incoming
 from tests.hubs import actor, add_user, client_of, make_hub
 from tests.interfaces.git.push_request import TYPE, ZERO, body, pack_of, packets, read_report, send
 from tests.interfaces.git.working_copy import WorkingCopy
@@ -250,6 +251,21 @@ def test_a_branch_to_what_is_there_needs_an_empty_pack_only(bench: Bench) -> Non
     report = send(bench.client, bench.address, body([(ZERO, bench.old, "refs/heads/copy")], nothing))
     assert report.refs == {"refs/heads/copy": ""}
     assert not list((bench.hub.storage.repositories.path(bench.repo.id) / "objects" / "pack").glob("*"))
+
+
+def test_a_tree_that_contains_itself_many_times_over_is_stopped(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ten folders of ten folders ...: a few hundred bytes that stand for ten thousand million files."""
+    monkeypatch.setattr(incoming, "MAX_CHANGES", 20_000)
+    below = bench.copy.git("hash-object", "-w", "--stdin", stdin="x")
+    for level in range(10):
+        mode, kind = ("100644", "blob") if level == 0 else ("040000", "tree")
+        listing = "".join(f"{mode} {kind} {below}\td{number}\n" for number in range(10))
+        below = bench.copy.git("mktree", stdin=listing)
+    bomb = bench.copy.git("commit-tree", below, "-p", bench.old, "-m", "bomb")
+    pack = pack_of(bench.copy, bomb, f"^{bench.old}")
+    report = send(bench.client, bench.address, body([(ZERO, bomb, "refs/heads/bomb")], pack))
+    assert "changes more than 20000 files" in report.refs["refs/heads/bomb"]
+    assert not bench.left_behind()
 
 
 def test_bytes_over_the_limit_are_refused_with_a_reason(tmp_path: Path) -> None:

@@ -228,18 +228,3 @@ def test_names_that_confuse_are_refused(world: World, here: WorkingCopy, name: s
     copy = here.clone(world.remote(world.repo()), "copy")
     copy.commit(a="1")
     assert not copy.try_git("push", "origin", f"HEAD:{name}").ok
-
-
-def test_a_tree_that_contains_itself_many_times_over_is_stopped(world: World, here: WorkingCopy) -> None:
-    """Ten folders of ten folders ...: a few hundred bytes that stand for ten thousand million files."""
-    repo = world.repo()
-    copy = here.clone(world.remote(repo), "copy")
-    below = copy.git("hash-object", "-w", "--stdin", stdin="x")
-    for level in range(10):
-        mode, kind = ("100644", "blob") if level == 0 else ("040000", "tree")
-        listing = "".join(f"{mode} {kind} {below}\td{number}\n" for number in range(10))
-        below = copy.git("mktree", stdin=listing)
-    commit = copy.git("commit-tree", below, "-p", "HEAD", "-m", "bomb")
-    said = copy.try_git("push", "origin", f"{commit}:refs/heads/bomb")
-    assert not said.ok
-    assert "changes more than" in said.output
