@@ -42,9 +42,7 @@ def measure(folder: Path, megabytes: int, rounds: int, seconds: int) -> str:
     """Run everything in turns, so that all figures come from the same minutes of the machine."""
     folder.chmod(0o755)
     file, gigabytes = folder / "model.safetensors", megabytes / 1000
-    with file.open("wb") as stream:
-        for _ in range(megabytes):
-            stream.write(os.urandom(1_000_000))
+    renew(file, megabytes)
     sha = job.sha256_cpu(megabytes)
     rows: dict[str, Figure] = {}
     (folder / "nginx").mkdir()
@@ -56,14 +54,22 @@ def measure(folder: Path, megabytes: int, rounds: int, seconds: int) -> str:
         rows["nginx: PUT"] = job.best_of(
             rounds, lambda: job.put(peer, f"{peer.url}/model.safetensors", file, gigabytes)
         )
-        rows["Openshelf: upload by LFS"] = job.best_of(
-            rounds, lambda: job.put(server, job.upload_lfs_address(hub, "bench/whole", file), file, gigabytes)
-        )
+
+        def upload_lfs() -> Figure:
+            job.make_new(file)
+            return job.put(server, job.upload_lfs_address(hub, "bench/whole", file), file, gigabytes)
+
+        rows["Openshelf: upload by LFS"] = job.best_of(rounds, upload_lfs)
         job.commit_lfs(hub, "bench/whole", file, "model.safetensors")
-        rows["Openshelf: upload by Xet"] = job.upload_xet(hub, REPO, file, gigabytes, folder / "home")
-        rows["nginx: GET"] = job.best_of(rounds, lambda: job.download(peer, f"{peer.url}/model.safetensors", gigabytes))
-        chunked = f"{server.url}/{REPO}/resolve/main/model.safetensors"
         whole = f"{server.url}/bench/whole/resolve/main/model.safetensors"
+        rows["nginx: GET"] = job.best_of(rounds, lambda: job.download(peer, f"{peer.url}/model.safetensors", gigabytes))
+        rows["Openshelf: GET, kept whole"] = job.best_of(rounds, lambda: job.download(server, whole, gigabytes))
+        for number in range(rounds):
+            renew(file, megabytes)
+            rows[f"Openshelf: upload by Xet, round {number + 1}"] = job.upload_xet(
+                hub, REPO, file, gigabytes, folder / f"home-{number}"
+            )
+        chunked = f"{server.url}/{REPO}/resolve/main/model.safetensors"
         rows["Openshelf: GET, kept as chunks"] = job.best_of(rounds, lambda: job.download(server, chunked, gigabytes))
         rates = {
             "nginx: HEAD of a file": job.requests_per_second(peer, f"{peer.url}/model.safetensors", "HEAD", seconds),
@@ -74,6 +80,13 @@ def measure(folder: Path, megabytes: int, rounds: int, seconds: int) -> str:
         }
         peak = server.pss_mib()
         return _page(megabytes, rounds, sha, rows, rates, (server.ready_seconds, idle, peak))
+
+
+def renew(file: Path, megabytes: int) -> None:
+    """Fill the file with new random bytes, which nobody has stored and nothing compresses."""
+    with file.open("wb") as stream:
+        for _ in range(megabytes):
+            stream.write(os.urandom(1_000_000))
 
 
 def _page(

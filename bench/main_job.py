@@ -72,6 +72,12 @@ def upload_xet(hub: Hub, repo: str, file: Path, gigabytes: float, home: Path) ->
     return measured(hub.server, gigabytes, lambda: _client(hub, repo, file, home))
 
 
+def make_new(file: Path) -> None:
+    """Change the beginning of a file, so that its sha256 is unknown to the hub."""
+    with file.open("r+b") as stream:
+        stream.write(os.urandom(32))
+
+
 def upload_lfs_address(hub: Hub, repo: str, file: Path) -> str:
     """A signed address that takes the bytes of ``file`` by LFS."""
     digest = hashlib.sha256()
