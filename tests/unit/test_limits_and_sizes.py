@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from openshelf.errors import RateLimited
+from openshelf.errors import Invalid, RateLimited
 from openshelf.services.limits import RateLimits
-from openshelf.services.sizes import readable_size
+from openshelf.services.sizes import parse_size, readable_size
 
 
 def test_a_window_takes_so_many_and_no_more() -> None:
@@ -41,3 +41,25 @@ def test_checking_does_not_count() -> None:
 )  # fmt: skip
 def test_sizes(size: int, text: str) -> None:
     assert readable_size(size) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [
+        ("0", 0),
+        ("500 MB", 500_000_000),
+        ("1.5T", 1_500_000_000_000),
+        ("4GiB", 4 * 1024**3),
+        ("12 bytes", 12),
+        ("7k", 7000),
+        (" 2 Ti ", 2 * 1024**4),
+    ],
+)
+def test_sizes_are_read_as_people_write_them(text: str, size: int) -> None:
+    assert parse_size(text) == size
+
+
+@pytest.mark.parametrize("text", ["", "MB", "-1 MB", "1e9", "5 XB", "1.2345 GB", "9" * 13, "ten GB"])
+def test_what_is_no_size_is_refused(text: str) -> None:
+    with pytest.raises(Invalid, match="is not a size"):
+        parse_size(text)

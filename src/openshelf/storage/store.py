@@ -80,9 +80,13 @@ def open_storage(root: Path, *, create: bool = True) -> Storage:
     locks = DiskLocks(root / "locks")
     with locks.hold("storage-open"):
         check_format(root)
-        catalogue = Catalogue.on_sqlite(root / CATALOGUE_FILE)
-        _upgrade(root, catalogue, locks)
         secret = _secret(root / SECRET_FILE)
+        catalogue = Catalogue.on_sqlite(root / CATALOGUE_FILE)
+        try:
+            _upgrade(root, catalogue, locks)
+        except BaseException:
+            catalogue.close()
+            raise
     temporary = root / TEMPORARY
     return Storage(
         root=root,
