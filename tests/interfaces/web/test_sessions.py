@@ -28,7 +28,7 @@ def test_first_visitor_makes_the_administrator(tmp_path: Path) -> None:
 
     done = visitor.submit("/setup", name="alice", full_name="Alice A.", password=PASSWORD)
     assert done.headers["location"] == "/"
-    assert 'href="/admin"' in visitor.text("/")
+    assert 'href="/administration"' in visitor.text("/")
     assert accounts.find(hub, "alice").is_admin
 
     assert Visitor(hub).get("/setup").headers["location"] == "/login"

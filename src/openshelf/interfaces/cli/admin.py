@@ -29,7 +29,7 @@ def command() -> None:
 def invite(by: str | None, data: Path | None) -> None:
     """Print the secret of an invitation, with which somebody can make an account once.
 
-    It is used at the address /join?invitation=SECRET of the hub, where the setting registration is invite.
+    It is used at the address /join?code=SECRET of the hub, where the setting registration is invite.
     """
     with opened_hub(data) as hub:
         if by is None:

@@ -28,7 +28,7 @@ def create_user(visit: Visit, form: Form) -> Response:
             full_name=form.text("full_name"),
             is_admin=form.text("is_admin") == "yes",
         )
-    return _page(visit, form, 422) if form.errors else visit.redirect("/admin?done=created")
+    return _page(visit, form, 422) if form.errors else visit.redirect("/administration?done=created")
 
 
 def invite(visit: Visit, _form: Form) -> Response:
@@ -50,7 +50,7 @@ def change_user(visit: Visit, form: Form) -> Response:
             administration.set_administrator(visit.hub, visit.actor, user, False)
         case _:
             raise Invalid("The form does not say what to do; reload the page and send it again.")
-    return visit.redirect("/admin?done=changed")
+    return visit.redirect("/administration?done=changed")
 
 
 def _page(visit: Visit, form: Form, status: int = 200, link: str = "") -> Response:
@@ -65,8 +65,8 @@ def _page(visit: Visit, form: Form, status: int = 200, link: str = "") -> Respon
         form=form,
         users=found[:PAGE],
         search=search,
-        previous=addresses.with_query("/admin", q=search, p=number - 1) if number else "",
-        next=addresses.with_query("/admin", q=search, p=number + 1) if len(found) > PAGE else "",
+        previous=addresses.with_query("/administration", q=search, p=number - 1) if number else "",
+        next=addresses.with_query("/administration", q=search, p=number + 1) if len(found) > PAGE else "",
         link=link,
         invite_days=visit.hub.settings.invite_days,
         done=visit.asked("done"),
@@ -74,7 +74,7 @@ def _page(visit: Visit, form: Form, status: int = 200, link: str = "") -> Respon
 
 
 routes = [
-    page("/admin", show, create_user),
-    page("/admin/invitations", submit=invite),
-    page("/admin/users/{user:segment}", submit=change_user),
+    page("/administration", show, create_user),
+    page("/administration/invitations", submit=invite),
+    page("/administration/users/{user:segment}", submit=change_user),
 ]
