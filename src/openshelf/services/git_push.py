@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 
 from openshelf.domain.access import Access
@@ -30,6 +31,10 @@ _TELL_ABOVE = 5_000
 _HEADS, _TAGS = "refs/heads/", "refs/tags/"
 _STALE = "it moved meanwhile; fetch first, then push again"
 
+# Most of a push is waiting for its sender, so there may be more of them than of fetches.
+_PUSHES_PER_PLACE = 4
+PATIENCE_SECONDS = 30.0
+
 Say = Callable[[str], None]
 
 
@@ -40,6 +45,11 @@ class Outcome:
     unpack_error: str
     refused: dict[str, str]
     lines: tuple[str, ...] = ()
+
+
+def place(hub: Hub) -> AbstractAsyncContextManager[None]:
+    """Hold this during a push: only so many are taken at the same time. Raises Unavailable."""
+    return hub.slots.hold("push", _PUSHES_PER_PLACE * hub.settings.git_processes, PATIENCE_SECONDS)
 
 
 class Push:

@@ -146,6 +146,11 @@ def _missing_blobs(hub: Hub, actor: Actor, repo: Repo, pointers: dict[Blob, str]
         number = "1 LFS object is" if len(missing) == 1 else f"{len(missing)} LFS objects are"
         advice = (f"{number} missing, for example that of {missing[0]}; send them, then push again:",)
         return Refusal(f"{number} missing", (*advice, "  git lfs push --all origin", "  git push"))
+    for blob, path in pointers.items():
+        if found[blob.sha256].size != blob.size:
+            size = found[blob.sha256].size
+            reason = f"{path} points to an LFS object of {blob.size} bytes, but that has {size}"
+            return Refusal(reason, (f"{reason}; write the pointer again with `git lfs track` and `git add`.",))
     try:
         check_blobs(hub, actor, repo, pointers)
     except (BlobNotFound, InvalidUpload) as error:

@@ -186,6 +186,18 @@ def test_signs_of_life_while_a_lock_is_held(bench: Bench, monkeypatch: pytest.Mo
     assert read_report(found[0]).refs == {MAIN: ""}
 
 
+def test_a_crowd_of_pushes_is_told_to_come_back(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(git_push, "PATIENCE_SECONDS", 0.1)
+    request = body([(bench.old, bench.new, MAIN)], bench.pack)
+    bench.hub.slots._taken["push"] = 4 * bench.hub.settings.git_processes
+    response = bench.client.post(f"{bench.address}/git-receive-pack", content=request, headers=TYPE)
+    assert response.status_code == 503
+    bench.hub.slots._taken["push"] = 0
+    assert send(bench.client, bench.address, request).refs == {MAIN: ""}
+    bench.client.post(f"{bench.address}/git-receive-pack", content=b"malformed", headers=TYPE)
+    assert bench.hub.slots._taken["push"] == 0
+
+
 def test_one_name_twice(steady: Bench) -> None:
     commands = [(ZERO, steady.new, "refs/heads/x"), (ZERO, steady.old, "refs/heads/x")]
     report = send(steady.client, steady.address, body(commands, steady.pack))

@@ -96,6 +96,19 @@ def test_pointers_without_their_objects_are_refused_and_the_advice_works(world: 
     copy.git("push", "--no-verify")
 
 
+def test_a_pointer_with_a_wrong_size_is_refused(world: World, lfs: WorkingCopy) -> None:
+    repo = world.repo()
+    copy = lfs.clone(world.remote(repo), "copy")
+    _track(copy)
+    copy.commit_files({"a.weights": b"x" * 5000})
+    copy.git("push")
+    pointer = copy.git("show", "HEAD:a.weights").replace("size 5000", "size 4999") + "\n"
+    copy.git("lfs", "untrack", "*.weights")
+    copy.commit_files({"b.weights": pointer, "c.weights": pointer.replace("4999", "5000")})
+    refused = copy.try_git("push", "--no-verify")
+    assert "b.weights points to an LFS object of 4999 bytes, but that has 5000" in refused.output
+
+
 def test_the_advice_for_large_files_works(world: World, lfs: WorkingCopy) -> None:
     repo = world.repo()
     copy = lfs.clone(world.remote(repo), "copy")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import tempfile
 from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack
 from functools import partial
 from typing import IO
 from urllib.parse import quote
@@ -24,7 +25,7 @@ from openshelf.interfaces.git.receive_pack import ReceivePack, advertisement
 from openshelf.interfaces.git.streams import Gunzip, StreamedAnswer
 from openshelf.interfaces.http.bodies import Sink, in_threads, receive_into
 from openshelf.interfaces.http.requests import base_url, repo_of
-from openshelf.services import git_fetch
+from openshelf.services import git_fetch, git_push
 from openshelf.services.hub import Hub
 
 UPLOAD, RECEIVE = "git-upload-pack", "git-receive-pack"
@@ -78,14 +79,13 @@ async def receive_pack(request: Request) -> Response:
     _check_may_push(actor, repo)
     _check_type(request, RECEIVE)
     sink = ReceivePack(hub, actor, repo)
-    try:
+    async with AsyncExitStack() as held:
+        await held.enter_async_context(git_push.place(hub))
+        held.push_async_callback(partial(to_thread.run_sync, sink.discard))
         # A push that is refused is read to its end, within reason: git reads no answer before.
         await _receive(request, sink, 2 * hub.settings.max_push_bytes)
         pieces = in_threads(sink.answer())
-    except BaseException:
-        await to_thread.run_sync(sink.discard)
-        raise
-    after = partial(to_thread.run_sync, sink.discard)
+        after = held.pop_all().aclose
     media_type = "application/x-git-receive-pack-result"
     return StreamedAnswer(_with_first(b"", pieces), media_type=media_type, headers=NO_CACHE, after=after)
 
