@@ -25,7 +25,6 @@ NOT_IN_THIS_HUB = {
     "merge_pull_request": "merging through the API",
     "draft_pull_request": "discussions through the API",
     "discussions": "discussions through the API",
-    "super_squash": "squashing through the API",
     "lfs_files": "the list of large files",
     "likers": "likes",
     "duplicate_repo": "duplicates",

@@ -47,6 +47,7 @@ BODIES = (
     ("/paths-info/", b"paths=README.md&expand=false"),
     ("/objects/batch", json.dumps({"operation": "download", "objects": [{"oid": SHA256, "size": 3}]}).encode()),
     ("/tag/", json.dumps({"tag": "v2"}).encode()),
+    ("/super-squash/", json.dumps({"message": "one"}).encode()),
     ("/settings", json.dumps({"private": False}).encode()),
     ("/discussions", json.dumps({"title": "t", "description": "d", "pullRequest": True}).encode()),
     ("/git-upload-pack", b"0000"),

@@ -27,6 +27,7 @@ from openshelf.domain.tree import (
 )
 from openshelf.errors import (
     Conflict,
+    EntryNotFound,
     Forbidden,
     Invalid,
     InvalidChange,
@@ -41,7 +42,8 @@ from openshelf.services.attributes import lfs_patterns
 from openshelf.services.hub import Hub, now
 from openshelf.services.sizes import readable_size
 from openshelf.storage.catalogue import Transaction, blobs, events, refs
-from openshelf.storage.repositories import GitRepository
+from openshelf.storage.repositories import GitRepository, history
+from openshelf.storage.repositories.repository import Author
 
 MAX_CHANGES = 25_000
 _MAX_IGNORE_BYTES = 200_000
@@ -145,7 +147,8 @@ def commit(
     """Make one commit on a branch or pull ref, or on a new pull ref where ``propose`` is set.
 
     It is acknowledged (returned) only when everything it names is stored, verified and on disk. ``parent``: the
-    commit that the change was made for. Raises StaleParent, RevisionNotFound, EntryNotFound, BlobNotFound,
+    commit that the change was made for; where it was made already, for a client that did not hear of it and asks
+    again, that commit is the answer. Raises StaleParent, RevisionNotFound, EntryNotFound, BlobNotFound,
     InvalidPath, InvalidChange, QuotaExceeded, Forbidden.
     """
     check_may_commit(hub, actor, repo, revision, propose=propose)
@@ -156,8 +159,10 @@ def commit(
     message = f"{title.strip()}\n\n{description.strip()}".strip() + "\n"
     with hub.storage.locks.hold(f"repo-{repo.id}"):
         git = hub.storage.repositories.open(repo.id)
-        head = _target(git, revision)
+        head = target(git, revision)
         if parent is not None and not _same_commit(git, parent, head.commit):
+            if not propose and head.ref and _is_repeated(git, head.commit, parent, changes, author_of(actor), message):
+                return Committed(head.commit, head.ref)
             raise StaleParent
         new = git.write_commit(head.commit, changes, author_of(actor), message)
         if propose:
@@ -174,7 +179,7 @@ def open_pull(hub: Hub, actor: Actor, repo: Repo, title: str, description: str =
     check_may_commit(hub, actor, repo, "main", propose=True)
     with hub.storage.locks.hold(f"repo-{repo.id}"):
         git = hub.storage.repositories.open(repo.id)
-        head = _target(git, "main")
+        head = target(git, "main")
         done = _open_pull(hub, actor, repo, git, head, head.commit, title, description, (), PullStatus.DRAFT)
     if done.pull is None:
         raise Conflict("The pull request was not opened; try again.")
@@ -266,7 +271,7 @@ def _check_inline(hub: Hub, path: str, size: int) -> None:
         )
 
 
-def _target(git: GitRepository, revision: str) -> Revision:
+def target(git: GitRepository, revision: str) -> Revision:
     """A branch or pull ref to commit on. Raises RevisionNotFound for anything else."""
     found = git.resolve(revision)
     if found.ref is None or not found.ref.startswith(("refs/heads/", "refs/pr/")):
@@ -278,6 +283,19 @@ def _same_commit(git: GitRepository, asked: str, commit_id: str) -> bool:
     try:
         return git.resolve(asked).commit == commit_id
     except RevisionNotFound:
+        return False
+
+
+def _is_repeated(
+    git: GitRepository, head: str, parent: str, changes: Sequence[Change], author: Author, message: str
+) -> bool:
+    """Whether ``head`` is just what these changes make of ``parent``: a commit's id says all that is in it."""
+    made = history.commit_info(git, head)
+    try:
+        if made.parents != (git.resolve(parent).commit,):
+            return False
+        return git.write_commit(made.parents[0], changes, author, message, at=made.date.timestamp()) == head
+    except (RevisionNotFound, EntryNotFound, InvalidChange):
         return False
 
 

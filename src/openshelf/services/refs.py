@@ -1,4 +1,4 @@
-"""Branches and tags."""
+"""Branches and tags, and the history behind them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from openshelf.domain.names import check_ref_name, check_text
 from openshelf.domain.people import Actor
 from openshelf.domain.repos import DEFAULT_BRANCH, Ref, Repo
 from openshelf.errors import AlreadyExists, Invalid, RevisionNotFound
-from openshelf.services import repos
+from openshelf.services import push, repos
 from openshelf.services.accept import RefUpdate, author_of, check_blobs, move_refs
 from openshelf.services.hub import Hub
 from openshelf.storage.repositories.reachable import new_blobs
@@ -39,6 +39,25 @@ def create_tag(hub: Hub, actor: Actor, repo: Repo, name: str, revision: str, mes
 
 def delete_tag(hub: Hub, actor: Actor, repo: Repo, name: str) -> None:
     _delete(hub, actor, repo, f"refs/tags/{name}", name)
+
+
+def squash(hub: Hub, actor: Actor, repo: Repo, revision: str, message: str) -> str:
+    """Replace the history of a branch or pull ref by one commit with the same files; returns its id.
+
+    The commits that it had can still be had by their ids until they are collected. Raises as ``push.commit`` does.
+    """
+    push.check_may_commit(hub, actor, repo, revision, propose=False)
+    if not message.strip():
+        raise Invalid("A commit needs a title; send a message.")
+    check_text(message, "The message of the commit")
+    with hub.storage.locks.hold(f"repo-{repo.id}"):
+        git = hub.storage.repositories.open(repo.id)
+        head = push.target(git, revision)
+        if head.ref is None:
+            raise RevisionNotFound(revision)
+        squashed = git.squash(head.commit, author_of(actor), message.strip() + "\n")
+        move_refs(hub, actor, repo, git, [RefUpdate(head.ref, head.commit, squashed)])
+    return squashed
 
 
 def _create(hub: Hub, actor: Actor, repo: Repo, ref: str, revision: str, message: str = "") -> Ref:

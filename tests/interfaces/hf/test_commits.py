@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from typing import Any
 
 import pytest
 
@@ -176,6 +177,34 @@ def test_the_same_commit_twice_is_one(here: Here) -> None:
     address, body = f"/api/models/{repo.full_name}/commit/main", ndjson(file("a", b"a"))
     first, second = (here.alice.post(address, content=body).json()["commitOid"] for _ in range(2))
     assert first == second
+
+
+def test_a_client_that_did_not_hear_the_answer_may_ask_again(here: Here) -> None:
+    repo = here.repo({"old": b"old"})
+    address = f"/api/models/{repo.full_name}/commit/main"
+    header: dict[str, Any] = {"parentCommit": repo.head}
+    items = (file("a", b"a" * 5000), ("deletedFile", {"path": "old"}))
+    first, second = (here.alice.post(address, content=ndjson(*items, **header)).json() for _ in range(2))
+    assert first["commitOid"] == second["commitOid"]
+    for content, title in ((b"b", "a change"), (b"a" * 5000, "another")):
+        other = ndjson(file("a", content), ("deletedFile", {"path": "old"}), title=title, **header)
+        assert here.alice.post(address, content=other).status_code == 412
+    here.commit(repo, AddInline("c", b"c"))
+    assert here.alice.post(address, content=ndjson(*items, **header)).status_code == 412
+
+
+def test_a_branch_is_squashed_into_one_commit(here: Here) -> None:
+    repo = here.repo({"a": b"1"})
+    here.commit(repo, AddInline("a", b"2"))
+    address = f"/api/models/{repo.full_name}"
+    assert here.bob.post(f"{address}/super-squash/main", json={"message": "No"}).status_code == 403
+    squashed = here.alice.post(f"{address}/super-squash/main", json={"message": "All in one"}).json()["commitId"]
+    commits = here.anonymous.get(f"{address}/commits/main").json()
+    assert [(c["id"], c["title"]) for c in commits] == [(squashed, "All in one")]
+    assert here.anonymous.get(f"/{repo.full_name}/resolve/main/a").content == b"2"
+    assert here.anonymous.get(address).json()["sha"] == squashed
+    assert here.alice.post(f"{address}/super-squash/gone", json={"message": "m"}).status_code == 404
+    assert here.alice.post(f"{address}/super-squash/main", json={"message": " "}).status_code == 400
 
 
 def test_readers_propose_and_only_their_own_pull_is_theirs_to_push_to(here: Here) -> None:

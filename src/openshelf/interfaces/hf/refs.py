@@ -26,6 +26,10 @@ class NewBranch(BaseModel):
     startingPoint: str | None = None
 
 
+class Squash(BaseModel):
+    message: str
+
+
 class NewTag(BaseModel):
     tag: str
     message: str | None = None
@@ -71,3 +75,9 @@ def delete_tag(request: Request, kind: Kind, owner: Owner, name: Name, tag: str)
     hub, actor, repo = repo_of(request, kind, owner, name, Access.WRITE)
     refs.delete_tag(hub, actor, repo, tag)
     return JSONResponse({})
+
+
+@router.post(_REPO + "/super-squash/{branch:segment}", summary="Replace the history of a branch by one commit")
+def super_squash(request: Request, kind: Kind, owner: Owner, name: Name, branch: Branch, body: Squash) -> Response:
+    hub, actor, repo = repo_of(request, kind, owner, name)
+    return JSONResponse({"commitId": refs.squash(hub, actor, repo, branch, body.message)})

@@ -294,11 +294,20 @@ class GitRepository:
         tree = edit.write()
         if parent and tree == str(self._tree(parent).id):
             return parent
+        commit = self._commit(tree, parent, author, message, at)
+        self.sync_objects([*edit.written, commit])
+        return commit
+
+    def squash(self, commit: str, author: Author, message: str) -> str:
+        """Write a commit with the files of ``commit`` and no past, durably; returns its id."""
+        squashed = self._commit(str(self._tree(commit).id), None, author, message, None)
+        self.sync_objects([squashed])
+        return squashed
+
+    def _commit(self, tree: str, parent: str | None, author: Author, message: str, at: float | None) -> str:
         signature = pygit2.Signature(author.name, author.email, int(at if at is not None else time.time()), 0)
         parents = [pygit2.Oid(hex=parent)] if parent else []
-        commit = self.git.create_commit(None, signature, signature, message, pygit2.Oid(hex=tree), parents)
-        self.sync_objects([*edit.written, str(commit)])
-        return str(commit)
+        return str(self.git.create_commit(None, signature, signature, message, pygit2.Oid(hex=tree), parents))
 
     def write_tag(self, name: str, commit: str, author: Author, message: str) -> str:
         """Write an annotated tag durably, without a ref; returns its id."""
