@@ -139,6 +139,18 @@ def test_private_xorbs_are_not_referred_to(hub: Hub, repo: Repo) -> None:
     assert _stored(hub)[0] - middle < 200_000, "the public one serves both"
 
 
+def test_a_blob_of_two_repos_refers_to_what_both_may_use(hub: Hub, repo: Repo) -> None:
+    private = repos.create(hub, actor(hub, "ada"), RepoKind.MODEL, "private", visibility=Visibility.PRIVATE)
+    data = _noise(2_000_000)
+    chunk_blob(hub, store(hub, private, data).sha256)
+    both = store(hub, private, data + b"more")
+    with hub.storage.catalogue.write() as tx:
+        blobs.link(tx, repo.id, [both.sha256], now())
+    before = _stored(hub)[0]
+    chunk_blob(hub, both.sha256)
+    assert _stored(hub)[0] - before > 1_900_000
+
+
 def test_nothing_to_do(hub: Hub, repo: Repo) -> None:
     chunk_blob(hub, "0" * 64)
     empty = store(hub, repo, b"")

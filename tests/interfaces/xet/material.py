@@ -115,7 +115,8 @@ class Cas:
         return self.ask("POST", f"/v1/xorbs/default/{to_hex(xorb.xorb_hash)}", content=body or xorb.body)
 
     def grant(self, xorb: BuiltXorb) -> int:
-        return self.ask("POST", f"/v1/xorb-grants/default/{to_hex(xorb.xorb_hash)}", json={"length": 1}).status_code
+        answer = self.ask("POST", f"/v1/xorb-grants/default/{to_hex(xorb.xorb_hash)}", json={"length": 1})
+        return int(answer.status_code)
 
     def chunk(self, xorb: BuiltXorb, number: int = 0, prefix: str = "default") -> Answer:
         return self.ask("GET", f"/v1/chunks/{prefix}/{to_hex(xorb.index.chunk_hash(number))}")

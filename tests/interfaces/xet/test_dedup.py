@@ -73,6 +73,16 @@ def test_a_private_xorb_is_unknown_to_others(ada: Person, bob: Person, file: Pac
     assert ada.cas(ada.repo("second")).chunk(file.xorb).status_code == 200
 
 
+def test_a_newer_private_xorb_does_not_hide_an_older_one(ada: Person, bob: Person, file: Packed) -> None:
+    ada.cas(ada.repo("public")).send(file)
+    first = file.data[: file.xorb.index.raw_ends[0]]
+    newer = pack(first + noise(300_000, 7))
+    assert newer.xorb.index.chunk_hash(0) == file.xorb.index.chunk_hash(0)
+    bob.cas(bob.repo("private", private=True)).send(newer)
+    (found,) = parse_shard(ada.cas(ada.repo("other")).chunk(file.xorb).content).xorbs
+    assert found.xorb_hash == file.xorb.xorb_hash
+
+
 def test_a_reference_shows_nobody_the_rest_of_a_xorb(ada: Person, bob: Person, file: Packed) -> None:
     """Ada publishes a file that shares a few chunks with a private one: the others stay unknown."""
     ada.cas(ada.repo("private", private=True)).send(file)

@@ -131,6 +131,14 @@ def test_it_ends_with_the_repo_s_openness(hub: Hub, ada: Person, bob: Person) ->
     assert Cas(bob.http, propose).xorb(file.xorb).status_code == 401
 
 
+def test_a_disabled_account_does_not_even_read_what_is_open(hub: Hub, ada: Person, bob: Person) -> None:
+    repo, file = ada.repo("open"), pack(noise(9000, 1))
+    ada.cas(repo).send(file)
+    read = bob.cas(repo, "read")
+    accounts.update(hub, accounts.find(hub, "bob"), is_disabled=True)
+    assert read.plan(file.file).status_code == 401
+
+
 def test_a_read_only_hub_refuses_at_once(hub: Hub, ada: Person) -> None:
     # A 503 would make the client try for minutes without a word.
     repo, file = ada.repo("m"), pack(noise(9000, 1))

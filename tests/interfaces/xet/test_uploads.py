@@ -12,10 +12,11 @@ from openshelf.interfaces.xet import shards as shard_routes
 from openshelf.services import chunked
 from openshelf.services.hub import Hub
 from openshelf.storage.catalogue import blobs, events, xorbs
+from openshelf.xet.compression import Scheme
 from openshelf.xet.hashes import to_hex
 from openshelf.xet.shard_building import build_dedup_shard, build_upload_shard
 from openshelf.xet.shards import ShardXorb
-from openshelf.xet.xorbs import MAX_XORB_BODY
+from openshelf.xet.xorbs import MAX_XORB_BODY, read_chunks, record_header
 from tests.hubs import make_hub
 from tests.interfaces.xet.material import CAS, Cas, Packed, Person, describe, noise, pack, person, shard_of
 from tests.services.bytes_in_hub import store
@@ -45,6 +46,21 @@ def test_a_xorb_is_inserted_once(hub: Hub, cas: Cas, file: Packed) -> None:
     assert cas.xorb(file.xorb).json() == {"was_inserted": False}
     assert [info.key for info in hub.storage.xorbs.list()] == [to_hex(file.xorb.xorb_hash)]
     assert not list((hub.storage.root / "temporary").iterdir())
+
+
+def test_one_xorb_in_two_compressions(hub: Hub, cas: Cas, bob: Person) -> None:
+    file = pack(b"weights that compress " * 20_000)
+    plain = b"".join(
+        record_header(Scheme.STORED, len(chunk), len(chunk)) + chunk for chunk in read_chunks(file.xorb.body)
+    )
+    assert len(plain) > 2 * len(file.xorb.body)
+    cas.send(file)
+    assert cas.xorb(file.xorb, plain).json() == {"was_inserted": False}
+    other = bob.cas(bob.repo("private", private=True))
+    assert other.xorb(file.xorb, plain).status_code == 200
+    (info,) = hub.storage.xorbs.list()
+    assert info.size == len(file.xorb.body)
+    assert b"".join(chunked.read(hub, file.file.file_hash, 0, len(file.data))) == file.data
 
 
 @pytest.mark.parametrize("at", [0, 4, 9, -1])
@@ -178,6 +194,8 @@ def test_a_missing_xorb_and_a_hidden_one_are_told_alike(ada: Person, bob: Person
     bob.cas(hidden).send(file)
     assert cas.shard(shard_of([file.file])) == frame
     assert cas.shard(file.shard) == frame
+    # Nor do other faults of the same shard tell whether the xorb is there.
+    assert cas.shard(shard_of([replace(file.file, verification=(bytes(32),))])) == frame
     assert cas.grant(file.xorb) == 404
     assert cas.xorb(file.xorb).json() == {"was_inserted": True}
     other = pack(noise(500_000, 3))
