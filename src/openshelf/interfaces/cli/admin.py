@@ -23,7 +23,7 @@ def command() -> None:
     """
 
 
-@command.command()
+@command.command(short_help="Print the secret of an invitation.")
 @click.option("--by", metavar="ADMIN", help="The administrator who invites. [default: the first one]")
 @data_option
 def invite(by: str | None, data: Path | None) -> None:

@@ -24,6 +24,7 @@ from openshelf.app import create_app, open_hub
 from openshelf.errors import ConfigurationError, Unavailable
 from openshelf.interfaces import logs
 from openshelf.interfaces.cli.context import data_option
+from openshelf.services import accounts
 from openshelf.services.first_start import FirstUser, create_first_user
 from openshelf.settings import Settings
 from openshelf.storage.store import SERVER_LOCK
@@ -56,10 +57,10 @@ def command(data: Path | None, host: str | None, port: int | None, workers: int 
     logs.configure(settings)
     _check_port_is_free(settings)
     with ExitStack() as held:
-        first = _prepare(settings, held, first_user)
+        first, is_new = _prepare(settings, held, first_user)
         _pass_on({"data": settings.data.absolute(), "host": host, "port": port, "workers": workers})
         server = _server(settings)
-        server.on_startup(lambda: _greet(settings, first))
+        server.on_startup(lambda: _greet(settings, first, is_new))
         # What is loaded now is shared with the server processes, as long as nobody writes to it.
         gc.freeze()
         server.serve(target_loader=load_app, wrap_loader=False)
@@ -71,8 +72,11 @@ def load_app() -> FastAPI:
     return create_app()
 
 
-def _prepare(settings: Settings, held: ExitStack, first_user: bool) -> FirstUser | None:
-    """Open the data folder once, to bring it up to date, and claim it until ``held`` is closed."""
+def _prepare(settings: Settings, held: ExitStack, first_user: bool) -> tuple[FirstUser | None, bool]:
+    """Open the data folder once, to bring it up to date, and claim it until ``held`` is closed.
+
+    Returns the first user, if one was made, and whether there is still none.
+    """
     hub = open_hub(settings)
     try:
         held.enter_context(hub.storage.locks.hold(SERVER_LOCK, timeout=_LOCK_SECONDS))
@@ -83,7 +87,8 @@ def _prepare(settings: Settings, held: ExitStack, first_user: bool) -> FirstUser
             "processors, start one server with --workers."
         ) from None
     try:
-        return create_first_user(hub) if first_user and not settings.read_only else None
+        first = create_first_user(hub) if first_user and not settings.read_only else None
+        return first, accounts.is_new(hub)
     finally:
         # The server processes open it for themselves: SQLite must not be carried over a fork.
         hub.storage.close()
@@ -145,9 +150,12 @@ def _address(settings: Settings) -> str:
     return f"http://{host}:{settings.port}"
 
 
-def _greet(settings: Settings, first: FirstUser | None) -> None:
+def _greet(settings: Settings, first: FirstUser | None, is_new: bool) -> None:
     url = _address(settings)
     click.echo(f"Openshelf {__version__} serves {settings.data.absolute()} at {url}\n")
+    if is_new:
+        click.echo(f"  Make the administrator's account at {url}/setup before anybody else does.\n")
+        return
     if first is None:
         click.echo(f"  Sign in         {url}/login")
         click.echo(f"  Make a token    {url}/settings/tokens")
