@@ -72,7 +72,7 @@ def _build(folder: Path, lock: Path) -> None:
 def _install_torch(folder: Path) -> None:
     """The CPU build only: what PyPI offers under the plain version wants gigabytes of CUDA.
 
-    pip finds it through PIP_FIND_LINKS or PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu.
+    pip finds it through PIP_FIND_LINKS or PIP_EXTRA_INDEX_URL.
     """
     interpreter = str(folder / "bin" / "python")
     try:
