@@ -46,6 +46,7 @@ def test_the_whole_of_a_model(here: Here) -> None:
     assert (found["library_name"], found["pipeline_tag"]) == ("transformers", "text-generation")
     assert {"license:mit", "tiny", "text-generation", "base_model:alice/base"} <= set(found["tags"])
     assert found["config"]["model_type"] == "bert"
+    assert found["baseModels"] == {"relation": "finetune", "models": [{"id": "alice/base"}]}
     assert found["createdAt"].endswith("Z")
     files = {sibling["rfilename"]: sibling for sibling in found["siblings"]}
     assert set(files) == {".gitattributes", "README.md", "config.json", "a/b.txt", "w.safetensors"}

@@ -24,8 +24,8 @@ from openshelf.storage.repositories import GitRepository
 router = hub_router("Repositories")
 last_router = hub_router()
 
-# Looked up only when asked for by name: each costs more than the rest together.
-_ON_REQUEST = frozenset(("childrenModelCount", "downloadsAllTime", "mainSize"))
+# Told only when asked for by name: most cost more than the rest together.
+_ON_REQUEST = frozenset(("childrenModelCount", "downloadsAllTime", "mainSize", "xetEnabled"))
 
 
 @router.get("/api/{kind:kind}/{owner:segment}/{name:segment}", summary="What a repository is")

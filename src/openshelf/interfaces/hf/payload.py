@@ -14,7 +14,7 @@ from openshelf.errors import Invalid
 
 Json = dict[str, Any]
 
-_EVERYWHERE = "author cardData createdAt disabled lastModified likes private resourceGroup sha siblings tags"
+_EVERYWHERE = "author cardData createdAt disabled lastModified likes private resourceGroup sha siblings tags xetEnabled"
 _COUNTED = f"{_EVERYWHERE} downloads downloadsAllTime gated trendingScore usedStorage"
 _OF_MODELS = "baseModels childrenModelCount config evalResults gguf inference inferenceProviderMapping library_name"
 _OF_CHECKPOINTS = "mask_token model-index pipeline_tag safetensors spaces transformersInfo widgetData"
@@ -97,6 +97,13 @@ def _from_card(name: str) -> Callable[[Shown], Any]:
     return lambda shown: shown.card.get(name)
 
 
+def _base_models(shown: Shown) -> Json | None:
+    names = shown.facts.get("base_models")
+    if not isinstance(names, list) or not names:
+        return None
+    return {"relation": shown.facts.get("base_model_relation"), "models": [{"id": name} for name in names]}
+
+
 # Nothing here runs Spaces; clients need a stage to show.
 SPACE_RUNTIME = {
     "stage": "STOPPED",
@@ -107,6 +114,7 @@ SPACE_RUNTIME = {
 
 _FIELDS: Mapping[str, Callable[[Shown], Any]] = {
     "author": lambda shown: shown.repo.owner,
+    "baseModels": _base_models,
     "cardData": lambda shown: dict(shown.card) or None,
     "citation": _fact("citation"),
     "config": _fact("config"),
@@ -136,6 +144,7 @@ _FIELDS: Mapping[str, Callable[[Shown], Any]] = {
     "trendingScore": lambda shown: shown.repo.downloads,
     "usedStorage": lambda shown: shown.repo.stored_bytes,
     "widgetData": _from_card("widget"),
+    "xetEnabled": lambda _: True,  # huggingface_hub before 1.0 asks
 }
 
 
