@@ -7,6 +7,7 @@ import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ from openshelf.errors import ConfigurationError, Conflict, Invalid
 from openshelf.services import backup, fetch, fsck, repos
 from openshelf.services.hub import Hub, now
 from openshelf.settings import Settings
+from openshelf.storage import search
 from openshelf.storage.catalogue import blobs, migrate, refs
 from openshelf.storage.catalogue import repos as repo_rows
 from tests.hubs import actor as actor_named
@@ -58,6 +60,32 @@ def _forget_row(hub: Hub, repo: Repo, blob: Blob) -> None:
     with hub.storage.catalogue.write() as tx:
         blobs.unlink(tx, repo.id, blob.sha256)
         blobs.delete(tx, blob.sha256)
+
+
+def _forget_row_and_bytes(hub: Hub, repo: Repo, blob: Blob) -> None:
+    _forget_row(hub, repo, blob)
+    _lose(hub, repo, blob)
+
+
+def _unindex(hub: Hub, repo: Repo, _blob: Blob) -> None:
+    with hub.storage.catalogue.write() as tx:
+        search.remove(tx, repo.seq)
+
+
+def _index_nothing(hub: Hub, repo: Repo, _blob: Blob) -> None:
+    with hub.storage.catalogue.write() as tx:
+        search.index(tx, replace(repo, seq=999), "a ghost")
+
+
+def _lose_unused(hub: Hub, repo: Repo, _blob: Blob) -> None:
+    unused = store(hub, repo, b"unused" * 100)
+    _unlink(hub, repo, unused)
+    _lose(hub, repo, unused)
+
+
+def _break_chunks(hub: Hub, _repo: Repo, blob: Blob) -> None:
+    with hub.storage.catalogue.write() as tx:
+        blobs.save(tx, blob, now(), xet_hash=b"x" * 32)
 
 
 def _lose_objects(hub: Hub, repo: Repo, _blob: Blob) -> None:
@@ -103,7 +131,7 @@ Damage = Callable[[Hub, Repo, Blob], None]
     [
         (_lose, "its file is missing"),
         (_shorten, "its file has 100 bytes, and should have 70000"),
-        (_forget_row, "which is not stored"),
+        (_forget_row_and_bytes, "which is not stored"),
         (_lose_objects, "missing or damaged"),
         (_lose_all_objects, "cannot be opened as a git repository"),
         (_lose_repository, "missing"),
@@ -125,6 +153,11 @@ def test_losses_are_found_and_not_called_mended(hub: Hub, damage: Damage, messag
         (_lag, f"and at {'0' * 40} in the catalogue"),
         (_wrong_head, "its head is recorded as"),
         (_leave_file, "no row of the catalogue knows this file"),
+        (_forget_row, "whose bytes are there and whose row is not"),
+        (_unindex, "search does not find it"),
+        (_index_nothing, "search finds it, and it is gone"),
+        (_lose_unused, "its file is missing; nobody uses it"),
+        (_break_chunks, "its whole form is intact"),
     ],
 )
 def test_disagreements_are_mended(hub: Hub, damage: Damage, message: str) -> None:

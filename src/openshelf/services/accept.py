@@ -149,10 +149,11 @@ def record_updates(
         events.enqueue(tx, "repack", repo.id, {"repo_id": repo.id}, moment)
     for update in updates:
         if update.name == MAIN:
-            _record_head(tx, repo, git, update.new)
+            record_head(tx, repo, git, update.new)
 
 
-def _record_head(tx: Transaction, repo: Repo, git: GitRepository, commit: str | None) -> None:
+def record_head(tx: Transaction, repo: Repo, git: GitRepository, commit: str | None) -> None:
+    """Where the default branch stands, and what is known of the repo by that."""
     repos.update(tx, repo.id, head=commit)
     if commit is None:
         return

@@ -6,6 +6,7 @@ Works beside a running server: what looks wrong because it is being changed is l
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -13,8 +14,10 @@ from openshelf.domain.repos import Repo
 from openshelf.domain.tree import Blob
 from openshelf.errors import StorageFault
 from openshelf.services import fsck_bytes
-from openshelf.services.accept import reconcile
+from openshelf.services.accept import MAIN, reconcile, record_head
 from openshelf.services.hub import Hub, now
+from openshelf.services.stored import record_whole
+from openshelf.storage import search
 from openshelf.storage.catalogue import blobs, integrity, refs, repos
 from openshelf.storage.repositories import GitRepository
 from openshelf.storage.repositories.reachable import object_faults, reachable_blobs
@@ -72,6 +75,7 @@ def check(hub: Hub, *, deep: bool = False, repair: bool = False, progress: Progr
         progress("repositories", number, len(ids))
         problems += _check_repo(hub, repo_id, deep, repair)
     problems += _unknown_repositories(hub, set(ids))
+    problems += _check_search(hub, repair)
     counted = {}
     for kind, checker in (("blobs", fsck_bytes.check_blobs), ("xorbs", fsck_bytes.check_xorbs)):
         counted[kind], found = checker(hub, deep, repair, progress)
@@ -115,12 +119,32 @@ def _check_refs(hub: Hub, repo: Repo, git: GitRepository, repair: bool) -> Itera
             f"{name} is at {there.get(name, 'nothing')} in git, and at {known.get(name, 'nothing')} in the catalogue"
         )
         yield Problem(Kind.REF, repo.full_name, message, mended=mended)
-    if fresh and not differing and fresh.head != there.get("refs/heads/main"):
-        message = f"its head is recorded as {fresh.head}, and main is at {there.get('refs/heads/main')}"
+    if fresh and not differing and fresh.head != there.get(MAIN):
+        message = f"its head is recorded as {fresh.head}, and main is at {there.get(MAIN)}"
         if repair:
             with hub.storage.catalogue.write() as tx:
-                repos.update(tx, repo.id, head=there.get("refs/heads/main"))
+                record_head(tx, fresh, git, there.get(MAIN))
         yield Problem(Kind.REF, repo.full_name, message, mended=repair)
+
+
+def _check_search(hub: Hub, repair: bool) -> Iterator[Problem]:
+    with hub.storage.catalogue.read() as tx:
+        known = {repo.seq: repo for repo_id in repos.all_ids(tx) if (repo := repos.by_id(tx, repo_id)) and repo.head}
+        indexed = search.indexed(tx)
+    for seq in sorted(known.keys() - indexed):
+        repo, mended = known[seq], False
+        if repair:
+            with suppress(StorageFault), hub.storage.catalogue.write() as tx:
+                record_head(tx, repo, hub.storage.repositories.open(repo.id), repo.head)
+                mended = True
+        yield Problem(Kind.CATALOGUE, repo.full_name, "search does not find it", mended=mended)
+    for seq in sorted(indexed - known.keys()):
+        with hub.storage.catalogue.write() as tx:
+            is_gone = not repos.exists(tx, seq)
+            if is_gone and repair:
+                search.remove(tx, seq)
+        if is_gone:
+            yield Problem(Kind.CATALOGUE, f"repo {seq}", "search finds it, and it is gone", mended=repair)
 
 
 def _check_pointers(hub: Hub, repo: Repo, named: dict[Blob, str], repair: bool) -> Iterator[Problem]:
@@ -129,7 +153,11 @@ def _check_pointers(hub: Hub, repo: Repo, named: dict[Blob, str], repair: bool) 
         stored, linked = blobs.get_many(tx, digests), blobs.links(tx, repo.id)
     for blob, path in named.items():
         row = stored.get(blob.sha256)
-        if row is None or row.size != blob.size:
+        if row is None and hub.storage.blobs.size(blob.sha256) == blob.size:
+            message = f"{path} names blob {blob.sha256}, whose bytes are there and whose row is not"
+            mended = repair and _adopt(hub, repo, blob)
+            yield Problem(Kind.BLOB, repo.full_name, message, lost=repair and not mended, mended=mended)
+        elif row is None or row.size != blob.size:
             message = f"{path} names blob {blob.sha256} of {blob.size} bytes, which is not stored"
             yield Problem(Kind.BLOB, repo.full_name, message, lost=True)
         elif blob.sha256 not in linked:
@@ -138,6 +166,14 @@ def _check_pointers(hub: Hub, repo: Repo, named: dict[Blob, str], repair: bool) 
                     blobs.link(tx, repo.id, [blob.sha256], now())
             message = f"{path} names blob {blob.sha256}, which the repository has no link to"
             yield Problem(Kind.BLOB, repo.full_name, message, mended=repair)
+
+
+def _adopt(hub: Hub, repo: Repo, blob: Blob) -> bool:
+    """Record a whole blob again that lies in the store without a row; False where it is damaged."""
+    if not hub.storage.blobs.is_intact(blob.sha256):
+        return False
+    record_whole(hub, repo, blob)
+    return True
 
 
 def _check_objects(repo: Repo, git: GitRepository) -> Iterator[Problem]:

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 from openshelf.errors import OpenshelfError, StorageFault
 from openshelf.services import chunked
-from openshelf.services.hub import Hub
+from openshelf.services.hub import Hub, now
 from openshelf.services.xorb_indexes import XorbIndexes
-from openshelf.storage.catalogue import blobs, xorbs
+from openshelf.storage.catalogue import blobs, events, xorbs
 from openshelf.storage.catalogue.blobs import BlobRow
 from openshelf.storage.catalogue.xorbs import XorbRow
 from openshelf.xet.errors import XetFormatError
@@ -72,9 +72,29 @@ def _check_blob(hub: Hub, row: BlobRow, deep: bool, repair: bool) -> Iterator[Fa
                 blobs.forget_whole(tx, row.sha256)
         yield Fault(row.sha256, f"{whole}; its chunks are intact", lost=False, mended=repair)
         return
+    if chunks and row.is_whole and not whole:
+        if repair:
+            with hub.storage.catalogue.write() as tx:
+                blobs.forget_chunks(tx, row.sha256)
+                events.enqueue(tx, "chunk-blob", row.sha256, {"sha256": row.sha256}, now())
+        yield Fault(row.sha256, f"{chunks}; its whole form is intact", lost=False, mended=repair)
+        return
+    with hub.storage.catalogue.read() as tx:
+        is_used = bool(blobs.holders(tx, row.sha256))
+    if not is_used:
+        yield Fault(row.sha256, f"{whole or chunks}; nobody uses it", False, repair and _forget(hub, row.sha256))
+        return
     for message in (whole, chunks):
         if message:
             yield Fault(row.sha256, message, lost=message is whole or not row.is_whole)
+
+
+def _forget(hub: Hub, sha256: str) -> bool:
+    with hub.storage.catalogue.write() as tx:
+        is_unused = not blobs.holders(tx, sha256)
+        if is_unused:
+            blobs.delete(tx, sha256)
+    return is_unused
 
 
 def _forms(hub: Hub, row: BlobRow, deep: bool) -> Iterator[tuple[str, str]]:

@@ -26,6 +26,11 @@ def remove(tx: Transaction, seq: int) -> None:
     tx.execute(sa.text("DELETE FROM repo_search WHERE rowid = :seq"), {"seq": seq})
 
 
+def indexed(tx: Transaction) -> set[int]:
+    """``seq`` of every repo that is in the index."""
+    return {row[0] for row in tx.execute(sa.text("SELECT rowid FROM repo_search"))}
+
+
 def find(tx: Transaction, query: str) -> list[int]:
     """``seq`` of the repos that hold every word of ``query``, newest first, at most ``MAX_HITS``.
 

@@ -92,6 +92,11 @@ def forget_whole(tx: Transaction, sha256: str) -> None:
     tx.execute(blobs.update().where(blobs.c.sha256 == sha256, blobs.c.xet_hash.is_not(None)).values(is_whole=False))
 
 
+def forget_chunks(tx: Transaction, sha256: str) -> None:
+    """Note that the blob is kept whole only."""
+    tx.execute(blobs.update().where(blobs.c.sha256 == sha256, blobs.c.is_whole).values(xet_hash=None))
+
+
 def delete(tx: Transaction, sha256: str) -> None:
     tx.execute(blobs.delete().where(blobs.c.sha256 == sha256))
 

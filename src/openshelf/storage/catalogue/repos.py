@@ -98,6 +98,10 @@ def by_id(tx: Transaction, repo_id: str) -> Repo | None:
     return _one(tx, repos.c.id == repo_id)
 
 
+def exists(tx: Transaction, seq: int) -> bool:
+    return tx.scalar(sa.select(repos.c.seq).where(repos.c.seq == seq)) is not None
+
+
 def update(tx: Transaction, repo_id: str, **values: Any) -> None:
     """Set columns of one repo by name."""
     tx.execute(repos.update().where(repos.c.id == repo_id).values(**values))
