@@ -37,7 +37,7 @@ def create_app() -> FastAPI:
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         to_thread.current_default_thread_limiter().total_tokens = REQUEST_THREADS
-        worker = EmbeddedWorker(hub) if settings.embedded_worker else None
+        worker = EmbeddedWorker(hub) if settings.embedded_worker and not settings.read_only else None
         if worker:
             worker.start()
         with downloads.counting(hub):

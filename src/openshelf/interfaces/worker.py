@@ -51,7 +51,8 @@ class EmbeddedWorker:
 
 
 def run(hub: Hub) -> bool:
-    """Run jobs until SIGTERM or SIGINT; False where a job could not be waited for."""
+    """Run jobs until SIGTERM or SIGINT; False where a job could not be waited for. Raises Unavailable if read-only."""
+    hub.check_writable()
     stop = threading.Event()
 
     def end(_number: int, _frame: FrameType | None) -> None:

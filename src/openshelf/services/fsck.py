@@ -67,6 +67,8 @@ def check(hub: Hub, *, deep: bool = False, repair: bool = False, progress: Progr
     Mended is what loses nothing: catalogue rows that git contradicts, missing links, forms of a blob that are gone
     while another is there, rows and files that nothing refers to.
     """
+    if repair:
+        hub.check_writable()
     problems: list[Problem] = []
     with hub.storage.catalogue.read() as tx:
         problems += [Problem(Kind.CATALOGUE, "catalogue", text, lost=True) for text in integrity.faults(tx)]

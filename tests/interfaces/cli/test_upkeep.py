@@ -152,6 +152,14 @@ def test_doctor_without_a_data_folder(tmp_path: Path, taken_port: int) -> None:
     assert not nowhere.data.exists()
 
 
+@pytest.mark.parametrize("arguments", [("worker",), ("gc", "--run"), ("fsck", "--repair")])
+def test_a_hub_that_is_read_only_is_left_as_it_is(
+    commands: Commands, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...]
+) -> None:
+    monkeypatch.setenv("OPENSHELF_READ_ONLY", "true")
+    assert "read-only" in commands.fail(*arguments, code=2 if arguments[0] == "fsck" else 1)
+
+
 def test_jobs_without_a_worker(commands: Commands) -> None:
     assert "Nothing waits" in commands.run("jobs")
     assert "no job" in commands.fail("jobs", "retry", "some:job:1")

@@ -16,16 +16,18 @@ from openshelf.interfaces.cli.context import data_option
 
 @click.command(
     epilog="The server runs jobs itself unless the setting embedded_worker is off; start workers besides it when jobs "
-    "pile up (`openshelf jobs`). What a worker has not finished when it ends, even by force, another takes up."
+    "pile up (`openshelf jobs`). Each runs as many at a time as the setting job_threads says. What a worker has not "
+    "finished when it ends, even by force, another takes up."
 )
 @data_option
-@click.option("--threads", type=click.IntRange(1, 64), help="Jobs at the same time. [default: the setting job_threads]")
-def command(data: Path | None, threads: int | None) -> None:
+def command(data: Path | None) -> None:
     """Run background jobs in a process of their own, until SIGTERM or Ctrl-C."""
-    settings, _ = settings_module.load({"data": data, "job_threads": threads})
+    settings, _ = settings_module.load({"data": data})
     logs.configure(settings)
     hub = open_hub(settings, create=False)
-    finished = interface.run(hub)
-    hub.storage.close()
+    try:
+        finished = interface.run(hub)
+    finally:
+        hub.storage.close()
     if not finished:
         os._exit(0)
