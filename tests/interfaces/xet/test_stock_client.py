@@ -69,8 +69,9 @@ def test_a_changed_file_sends_and_stores_little(world: World, alice: StockClient
         done = _fresh(alice).upload(repo, {"model": bytes(data)})
         assert done["sent"] < len(data) // 20
     assert _xorb_bytes(world) - before < len(data) // 20
+    # Where the first chunk is another, the client asks next for one chunk in a thousand: here that is after 24 MB.
     done = _fresh(alice).upload(first, {"model": b"a new first line" + bytes(data) + b"a new last line"})
-    assert done["sent"] < len(data) // 20
+    assert done["sent"] < len(data) // 4
 
 
 def test_the_same_file_again_sends_nothing(world: World, alice: StockClient) -> None:
