@@ -76,7 +76,7 @@ def find_file(hub: Hub, actor: Actor, kind: RepoKind, repo_id: RepoId, asked: st
         if entry.blob is None:
             inline = Content(entry.size, entry.oid, partial(_read_inline, git, entry.oid))
             return FoundFile(repo, found, entry, inline)
-        row = blobs.linked(tx, repo.id, [entry.blob.sha256]).get(entry.blob.sha256)
+        row = blobs.linked_one(tx, repo.id, entry.blob.sha256)
     if row is None:
         raise _not_stored(repo, entry.blob.sha256)
     return FoundFile(repo, found, entry, stored_content(hub, row))
@@ -92,7 +92,7 @@ def content(hub: Hub, repo: Repo, git: GitRepository, entry: Entry) -> Content:
 def blob_content(hub: Hub, repo: Repo, sha256: str) -> Content:
     """The bytes of a blob that ``repo`` may use."""
     with hub.storage.catalogue.read() as tx:
-        row = blobs.linked(tx, repo.id, [sha256]).get(sha256)
+        row = blobs.linked_one(tx, repo.id, sha256)
     if row is None:
         raise _not_stored(repo, sha256)
     return stored_content(hub, row)

@@ -132,6 +132,20 @@ def linked(tx: Transaction, repo_id: str, digests: Iterable[str]) -> dict[str, B
     return _visible(tx, digests, repo_blobs.c.repo_id == repo_id)
 
 
+# Asked with every download: made once, for building a statement costs more than running it.
+_LINKED = (
+    sa.select(blobs)
+    .join(repo_blobs, repo_blobs.c.sha256 == blobs.c.sha256)
+    .where(repo_blobs.c.repo_id == sa.bindparam("repo"), repo_blobs.c.sha256 == sa.bindparam("sha256"))
+)
+
+
+def linked_one(tx: Transaction, repo_id: str, sha256: str) -> BlobRow | None:
+    """The blob, where this repo may use it."""
+    row = tx.execute(_LINKED, {"repo": repo_id, "sha256": sha256}).one_or_none()
+    return _blob(row) if row else None
+
+
 def link_times(tx: Transaction, repo_id: str, digests: Iterable[str]) -> dict[str, datetime]:
     """Those of ``digests`` that this repo may use, and when each was last linked."""
     wanted, found = sorted(set(digests)), dict[str, datetime]()
