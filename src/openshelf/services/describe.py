@@ -10,12 +10,16 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import structlog
+
 from openshelf.analysis.cards import facts as card_facts
 from openshelf.analysis.cards import front_matter
 from openshelf.analysis.cards.validate import Validation, validate_card
 from openshelf.domain.names import RepoKind
 from openshelf.errors import TooLarge
 from openshelf.storage.repositories import GitRepository
+
+log = structlog.get_logger("openshelf.describe")
 
 MAX_FILES = 20_000
 MAX_CARD_BYTES = 1_000_000
@@ -39,8 +43,13 @@ def describe(kind: RepoKind, git: GitRepository, commit: str) -> Description:
     listing = islice(git.entries(commit, recursive=True), MAX_FILES)
     files = [card_facts.FileFact(entry.path, entry.size) for entry in listing if not entry.is_folder]
     metadata = card.metadata if card else None
-    found = card_facts.describe(kind.value, metadata, files, config, card.body if card else "")
-    excerpt = card_facts.excerpt(card.body) if card else ""
+    try:
+        found = card_facts.describe(kind.value, metadata, files, config, card.body if card else "")
+        excerpt = card_facts.excerpt(card.body) if card else ""
+    except Exception:
+        # The commit stands already: a fault in reading its card must not keep it from the catalogue.
+        log.exception("card cannot be described", repository=str(git.path), commit=commit)
+        return Description({"excerpt": ""}, (), "")
     text = f"{excerpt}\n{card.body[:4000]}" if card else ""
     return Description({**found.facts, "excerpt": excerpt}, found.tags, text)
 

@@ -209,6 +209,29 @@ KEYS = st.sampled_from(
 )
 
 
+INFO = st.fixed_dictionaries(
+    {},
+    optional={
+        "features": st.lists(st.dictionaries(st.sampled_from(["name", "dtype", "list", "struct"]), ANY), max_size=3)
+        | ANY,
+        "splits": st.lists(st.dictionaries(st.sampled_from(["name", "num_examples"]), ANY), max_size=3) | ANY,
+    },
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(INFO, max_size=2) | INFO, st.sampled_from(["model", "dataset"]))
+def test_any_dataset_info_is_described(info: Any, kind: str) -> None:
+    found = describe(kind, {"dataset_info": info}, [FileFact("a.parquet", 1)], None, "")
+    json.dumps(found.tags, ensure_ascii=False).encode()
+
+
+def test_nested_features_are_no_obstacle() -> None:
+    features = [{"name": "a", "dtype": {"class_label": {"names": {"0": "no"}}}}, {"name": "b", "dtype": "image"}]
+    found = describe("dataset", {"dataset_info": {"features": features}}, [FileFact("a.parquet", 1)], None, "")
+    assert "modality:image" in found.tags
+
+
 @settings(max_examples=200, deadline=None)
 @given(st.sampled_from(["model", "dataset", "space", "kernel"]), st.dictionaries(KEYS, ANY), st.dictionaries(KEYS, ANY))
 def test_any_shape_is_described_and_fit_for_json(kind: str, card: dict[str, Any], config: dict[str, Any]) -> None:

@@ -49,8 +49,10 @@ def _counted(card: Mapping[str, Any]) -> list[str]:
 
 
 def _modalities(card: Mapping[str, Any], formats: Sequence[str]) -> set[str]:
-    dtypes = {feature.get("dtype") for info in _infos(card) for feature in _mappings(info.get("features"))}
-    found = {_MODALITY_OF_DTYPE[dtype] for dtype in dtypes if isinstance(dtype, str) and dtype in _MODALITY_OF_DTYPE}
+    features = [feature for info in _infos(card) for feature in _mappings(info.get("features"))]
+    # A nested feature has a mapping where a plain one has the name of its type.
+    dtypes = {dtype for feature in features if isinstance(dtype := feature.get("dtype"), str)}
+    found = {_MODALITY_OF_DTYPE[dtype] for dtype in dtypes if dtype in _MODALITY_OF_DTYPE}
     shown = modality_of(formats[0]) if formats else None
     return found | {shown} if shown else found
 
