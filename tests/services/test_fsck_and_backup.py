@@ -16,7 +16,7 @@ from openshelf.app import open_hub
 from openshelf.domain.people import Actor
 from openshelf.domain.repos import Repo
 from openshelf.domain.tree import Blob
-from openshelf.errors import ConfigurationError, Conflict, Invalid
+from openshelf.errors import AccountNotFound, ConfigurationError, Conflict, Invalid
 from openshelf.services import backup, fetch, fsck, repos
 from openshelf.services.hub import Hub, now
 from openshelf.settings import Settings
@@ -24,7 +24,7 @@ from openshelf.storage import search
 from openshelf.storage.catalogue import blobs, migrate, refs
 from openshelf.storage.catalogue import repos as repo_rows
 from tests.hubs import actor as actor_named
-from tests.hubs import make_hub
+from tests.hubs import add_user, make_hub
 from tests.services.bytes_in_hub import commit, start, store
 
 
@@ -227,15 +227,19 @@ def test_a_backup_beside_pushes_is_clean(hub: Hub, tmp_path: Path) -> None:
     restored.storage.close()
 
 
-def test_an_interrupted_backup_is_not_restored(hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("step", [(migrate, "copy_sqlite"), (backup, "_match")], ids=["before", "after the catalogue"])
+def test_an_interrupted_backup_is_not_restored(
+    hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: tuple[object, str]
+) -> None:
     _filled(hub)
     backup.back_up(hub, tmp_path / "copy")
+    add_user(hub, "later")
 
     def fail(*_: object) -> None:
         raise OSError("disk full")
 
     with monkeypatch.context() as patched:
-        patched.setattr(migrate, "copy_sqlite", fail)
+        patched.setattr(*step, fail)
         with pytest.raises(OSError, match="disk full"):
             backup.back_up(hub, tmp_path / "copy")
     with pytest.raises(ConfigurationError, match="was interrupted"):
@@ -243,6 +247,8 @@ def test_an_interrupted_backup_is_not_restored(hub: Hub, tmp_path: Path, monkeyp
     backup.copy_back(tmp_path / "copy", tmp_path / "salvaged", even_interrupted=True)
     salvaged = open_hub(Settings(data=tmp_path / "salvaged"))
     assert backup.finish_restore(salvaged, deep=True).problems == ()
+    with pytest.raises(AccountNotFound):
+        actor_named(salvaged, "later")
     salvaged.storage.close()
     backup.back_up(hub, tmp_path / "copy")
     assert (tmp_path / "copy").stat().st_mode & 0o777 == 0o700
