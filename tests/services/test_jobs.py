@@ -122,6 +122,17 @@ def test_failures_stay_visible_until_they_are_tried_again(hub: Hub, worker: Work
     assert worker.done == [{"a": 1}]
 
 
+def test_failures_are_tried_again_after_a_day(hub: Hub, worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
+    worker.fail = True
+    jobs.enqueue(hub, "test", "key", {"a": 1})
+    wait_for(lambda: states(hub) == [JobState.FAILED])
+    worker.fail = False
+    assert housekeeping.try_again(hub, threading.Event()) == 0
+    monkeypatch.setattr(housekeeping, "now", lambda: now() + timedelta(days=2))
+    assert housekeeping.try_again(hub, threading.Event()) == 1
+    wait_for(lambda: worker.done == [{"a": 1}])
+
+
 def test_a_job_of_another_release_is_kept_as_failed(hub: Hub, worker: Worker) -> None:
     jobs.enqueue(hub, "from-the-future", "key", {})
     wait_for(lambda: states(hub) == [JobState.FAILED])

@@ -97,8 +97,8 @@ def test_jobs_run_once_and_failures_are_kept(jobs: Jobs) -> None:
     assert [(job.id, job.name, job.key, job.error) for job in failed] == [
         ("bad:b:2", "bad", "b", "the disk is on fire")
     ]
-    assert jobs.forget_ended(timedelta(days=1), timedelta(days=1)) == 0
-    assert jobs.forget_ended(timedelta(0), timedelta(days=1)) == 2
+    assert jobs.forget_ended(timedelta(days=1)) == 0
+    assert jobs.forget_ended(timedelta(0)) == 2
     assert states(jobs) == {"bad:b:2": JobState.FAILED}
     jobs.forget("bad:b:2")
     assert jobs.list() == []

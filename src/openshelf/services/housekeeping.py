@@ -13,7 +13,8 @@ import structlog
 from openshelf.services.accept import reconcile
 from openshelf.services.git_push import discard_stale_quarantines
 from openshelf.services.hub import Hub, now
-from openshelf.storage.catalogue import credentials, repos
+from openshelf.storage.catalogue import credentials, events, repos
+from openshelf.storage.jobs import JobState
 
 _HOUR = 3600.0
 _DAY = 24 * _HOUR
@@ -60,15 +61,27 @@ def discard_stale(hub: Hub, _stop: threading.Event) -> int:
     return uploads + discard_stale_quarantines(hub, STALE_TEMPORARY_SECONDS)
 
 
+def try_again(hub: Hub, _stop: threading.Event) -> int:
+    """Ask once more for jobs that failed a day ago: the disk was full, or a backup kept them waiting too long."""
+    limit = now() - timedelta(days=1)
+    old = [job for job in hub.storage.jobs.list([JobState.FAILED]) if job.finished_at and job.finished_at < limit]
+    for job in old:
+        with hub.storage.catalogue.write() as tx:
+            events.enqueue(tx, job.name, job.key, job.payload, now())
+        hub.storage.jobs.forget(job.id)
+    return len(old)
+
+
 def forget_jobs(hub: Hub, _stop: threading.Event) -> int:
-    """Remove the records of jobs: of done ones after a day, of failed ones after a month."""
-    return hub.storage.jobs.forget_ended(timedelta(days=1), timedelta(days=30))
+    """Remove the records of jobs that are done or were cancelled, after a day; failed ones stay visible."""
+    return hub.storage.jobs.forget_ended(timedelta(days=1))
 
 
 ROUTINES: tuple[Routine, ...] = (
     Routine("reconcile", lambda hub: float(max(hub.settings.reconcile_seconds, 1)), reconcile_all),
     Routine("forget expired sessions", lambda _hub: _HOUR, forget_expired),
     Routine("discard stale uploads", lambda _hub: _HOUR, discard_stale),
+    Routine("try failed jobs again", lambda _hub: _HOUR, try_again),
     Routine("forget ended jobs", lambda _hub: _HOUR, forget_jobs),
 )
 

@@ -142,15 +142,13 @@ class Jobs:
         with self._connected() as client:
             client.delete_workflow(job_id)
 
-    def forget_ended(self, done_for: timedelta, failed_for: timedelta, *, limit: int = 1000) -> int:
-        """Remove records of jobs that ended so long ago; returns how many."""
-        moment, gone = datetime.now(UTC), 0
-        for age, states in ((done_for, (JobState.DONE, JobState.CANCELLED)), (failed_for, (JobState.FAILED,))):
-            old = [job.id for job in self.list(states, limit=limit) if (job.finished_at or moment) < moment - age]
-            for job_id in old:
-                self.forget(job_id)
-            gone += len(old)
-        return gone
+    def forget_ended(self, age: timedelta) -> int:
+        """Remove records of jobs that were done or cancelled so long ago; returns how many."""
+        limit, ended = datetime.now(UTC) - age, (JobState.DONE, JobState.CANCELLED)
+        old = [job.id for job in self.list(ended, limit=10_000) if job.finished_at and job.finished_at < limit]
+        for job_id in old:
+            self.forget(job_id)
+        return len(old)
 
     def close(self) -> None:
         with self._lock:
