@@ -258,8 +258,8 @@ def test_xorbs_and_files(catalogue: Catalogue) -> None:
         assert not xorbs.save(tx, row)
         assert xorbs.save_file(tx, XetFileRow(b"f" * 32, 20, b"segments"), [row.hash, row.hash], NOW)
         assert not xorbs.save_file(tx, XetFileRow(b"f" * 32, 20, b"segments"), [row.hash], NOW)
-        xorbs.save_dedup_chunks(tx, row.hash, [b"c" * 32])
-        xorbs.save_dedup_chunks(tx, row.hash, [b"c" * 32, b"d" * 32])
+        xorbs.save_dedup_chunks(tx, [(b"c" * 32, row.hash)])
+        xorbs.save_dedup_chunks(tx, [(b"c" * 32, row.hash), (b"d" * 32, row.hash)])
         xorbs.touch(tx, [row.hash], NOW + timedelta(hours=1))
         xorbs.link(tx, repo.id, [row.hash], NOW)
     with catalogue.read() as tx:

@@ -62,7 +62,7 @@ def _convert(hub: Hub, row: BlobRow, holders: Sequence[str]) -> bytes:
             raise Unavailable(f"Garbage collection took chunks while blob {row.sha256} was cut; this is tried again.")
         xorbs.save_file(tx, XetFileRow(file_hash, row.size, pack_segments(segments)), used, moment)
         if first:
-            xorbs.save_dedup_chunks(tx, segments[0].xorb_hash, [first])
+            xorbs.save_dedup_chunks(tx, [(first, segments[0].xorb_hash)])
         for repo_id in holders:
             share_public(tx, repo_id, used, moment)
     return file_hash

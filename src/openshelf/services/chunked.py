@@ -28,18 +28,23 @@ def read(hub: Hub, xet_hash: bytes, start: int, end: int) -> Iterator[bytes]:
         raise StorageFault(f"Bytes {start} to {end} of the Xet file {to_hex(xet_hash)} are not stored.")
     if start == end:
         return iter(())
-    return _join(chunks(hub, unpack_segments(row.segments), (start, end - 1)))
+    return _join(chunks(hub, unpack_segments(row.segments), XorbIndexes(hub), (start, end - 1)))
 
 
 def chunks(
-    hub: Hub, segments: Sequence[FileSegment], byte_range: tuple[int, int] | None = None, *, check: bool = True
+    hub: Hub,
+    segments: Sequence[FileSegment],
+    indexes: XorbIndexes,
+    byte_range: tuple[int, int] | None = None,
+    *,
+    check: bool = True,
 ) -> Iterator[Buffer]:
     """The chunks of a file, or of its bytes first..last inclusive, in pieces of at most 128 KiB.
 
     Without ``check``, which must then be of a whole file, they are not compared with their hashes. Raises
     StorageFault where they are missing, malformed or damaged.
     """
-    for step, records in _steps(hub, segments, byte_range):
+    for step, records in _steps(hub, segments, indexes, byte_range):
         try:
             yield from decode_read(step, records) if check else read_chunks(records)
         except XetFormatError as error:
@@ -48,10 +53,10 @@ def chunks(
 
 
 def _steps(
-    hub: Hub, segments: Sequence[FileSegment], byte_range: tuple[int, int] | None
+    hub: Hub, segments: Sequence[FileSegment], indexes: XorbIndexes, byte_range: tuple[int, int] | None
 ) -> Iterator[tuple[XorbRead, bytes]]:
     try:
-        for step in plan_reads(segments, XorbIndexes(hub), byte_range):
+        for step in plan_reads(segments, indexes, byte_range):
             yield step, hub.storage.xorbs.read_range(to_hex(step.xorb_hash), step.byte_start, step.byte_end)
     except XetFormatError as error:
         raise StorageFault(f"A stored Xet file cannot be read: {error}. Run `openshelf fsck`.") from None

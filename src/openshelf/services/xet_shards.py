@@ -90,9 +90,10 @@ def register(hub: Hub, caller: Caller, data: bytes, progress: Progress) -> Regis
     with hub.storage.catalogue.read() as tx:
         usable = _usable(tx, hub, caller, wanted)
     _check_complete(wanted, usable)
-    files = _validate(hub, shard)
+    indexes = XorbIndexes(hub)
+    files = _validate(shard, indexes)
     _check_sizes(hub, caller, files)
-    _verify_digests(hub, caller, files, progress)
+    _verify_digests(hub, caller, files, indexes, progress)
     progress.is_committing = True
     with hub.storage.catalogue.write() as tx:
         if repos.by_id(tx, caller.repo.id) is None:
@@ -117,9 +118,8 @@ def _check_complete(wanted: set[bytes], usable: set[bytes]) -> None:
         )
 
 
-def _validate(hub: Hub, shard: Shard) -> list[_File]:
+def _validate(shard: Shard, indexes: XorbIndexes) -> list[_File]:
     """The files of a shard, each once. Raises InvalidUpload for whatever is not as it must be."""
-    indexes = XorbIndexes(hub)
     found: dict[tuple[bytes, str | None], _File] = {}
     try:
         for xorb in shard.xorbs:
@@ -163,7 +163,7 @@ def _check_sizes(hub: Hub, caller: Caller, files: Sequence[_File]) -> None:
     check_quota(hub, caller.repo, sum(size for sha256, size in sizes.items() if sha256 not in linked))
 
 
-def _verify_digests(hub: Hub, caller: Caller, files: Sequence[_File], progress: Progress) -> None:
+def _verify_digests(hub: Hub, caller: Caller, files: Sequence[_File], indexes: XorbIndexes, progress: Progress) -> None:
     """Hash every file whose sha256 is claimed, unless the caller may know that this very pair is verified."""
     claimed = {file.sha256: file for file in files if file.sha256}
     with hub.storage.catalogue.read() as tx:
@@ -176,7 +176,7 @@ def _verify_digests(hub: Hub, caller: Caller, files: Sequence[_File], progress: 
     # The largest first, so that the threads end at about the same time.
     pending.sort(key=lambda file: file.size, reverse=True)
     with ThreadPoolExecutor(min(len(pending), os.cpu_count() or 1), "xet-verify") as pool:
-        futures = [pool.submit(_verify_digest, hub, file, progress) for file in pending]
+        futures = [pool.submit(_verify_digest, hub, file, indexes, progress) for file in pending]
         try:
             for future in as_completed(futures):
                 future.result()
@@ -186,10 +186,10 @@ def _verify_digests(hub: Hub, caller: Caller, files: Sequence[_File], progress: 
             raise
 
 
-def _verify_digest(hub: Hub, file: _File, progress: Progress) -> None:
+def _verify_digest(hub: Hub, file: _File, indexes: XorbIndexes, progress: Progress) -> None:
     digest, unreported = hashlib.sha256(), 0
     # sha256 finds any damage, so that the chunks' own hashes need not be computed too.
-    for chunk in chunked.chunks(hub, file.segments, check=False):
+    for chunk in chunked.chunks(hub, file.segments, indexes, check=False):
         digest.update(chunk)
         unreported += len(chunk)
         if unreported >= _REPORT_BYTES:
@@ -198,7 +198,7 @@ def _verify_digest(hub: Hub, file: _File, progress: Progress) -> None:
     progress.add(unreported)
     if digest.hexdigest() == file.sha256:
         return
-    for _ in chunked.chunks(hub, file.segments):
+    for _ in chunked.chunks(hub, file.segments, indexes):
         progress.add(0)
     raise InvalidUpload(
         f"The file with the Xet hash {to_hex(file.file_hash)} was announced with sha256 {file.sha256}, but its bytes "
@@ -207,15 +207,12 @@ def _verify_digest(hub: Hub, file: _File, progress: Progress) -> None:
 
 
 def _record(tx: Transaction, caller: Caller, files: Sequence[_File], wanted: set[bytes], moment: datetime) -> bool:
-    is_new = False
-    for file in files:
-        row = XetFileRow(file.file_hash, file.size, pack_segments(file.segments))
-        is_new |= xorbs.save_file(tx, row, file.xorbs, moment)
-        if file.first_chunk:
-            xorbs.save_dedup_chunks(tx, file.segments[0].xorb_hash, [file.first_chunk])
-        if file.sha256:
-            blobs.save(tx, Blob(file.sha256, file.size), moment, xet_hash=file.file_hash)
-    digests = {file.sha256 for file in files if file.sha256}
+    rows = {XetFileRow(file.file_hash, file.size, pack_segments(file.segments)): file.xorbs for file in files}
+    is_new = xorbs.save_files(tx, rows, moment) > 0
+    xorbs.save_dedup_chunks(tx, {(f.first_chunk, f.segments[0].xorb_hash) for f in files if f.first_chunk})
+    found = {Blob(file.sha256, file.size): file.file_hash for file in files if file.sha256}
+    digests = {blob.sha256 for blob in found}
+    blobs.save_xet(tx, found, moment)
     is_new |= bool(digests - blobs.linked(tx, caller.repo.id, digests).keys())
     blobs.link(tx, caller.repo.id, digests, moment)
     for sha256, blob in blobs.get_many(tx, digests).items():

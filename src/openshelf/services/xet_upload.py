@@ -99,8 +99,8 @@ def keep_xorb(hub: Hub, staged: Staged, xorb_hash: bytes, index: XorbIndex, repo
                 xorbs.touch(tx, [xorb_hash], moment)
             else:
                 xorbs.save(tx, row)
-                eligible = [chunk for chunk, _ in index.nodes() if is_dedup_eligible(chunk)]
-                xorbs.save_dedup_chunks(tx, xorb_hash, eligible)
+                eligible = [(chunk, xorb_hash) for chunk, _ in index.nodes() if is_dedup_eligible(chunk)]
+                xorbs.save_dedup_chunks(tx, eligible)
             for repo_id in repo_ids:
                 xorbs.link(tx, repo_id, [xorb_hash], moment)
 

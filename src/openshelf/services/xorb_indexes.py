@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections import OrderedDict
 
 from openshelf.services.hub import Hub
@@ -14,22 +15,27 @@ _KEPT = 64
 class XorbIndexes:
     """From a xorb's hash to its index, or None; remembers the last few, which have some 100 kB each.
 
-    Says nothing of who may use a xorb: callers ask that first. For one thread.
+    Says nothing of who may use a xorb: callers ask that first.
     """
 
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
+        self._lock = threading.Lock()
         self._known: OrderedDict[bytes, XorbIndex] = OrderedDict()
 
     def __call__(self, xorb_hash: bytes) -> XorbIndex | None:
-        if xorb_hash in self._known:
-            self._known.move_to_end(xorb_hash)
-            return self._known[xorb_hash]
+        with self._lock:
+            known = self._known.get(xorb_hash)
+            if known is not None:
+                self._known.move_to_end(xorb_hash)
+                return known
         with self._hub.storage.catalogue.read() as tx:
             row = xorbs.get(tx, xorb_hash)
         if row is None:
             return None
-        index = self._known[xorb_hash] = XorbIndex.unpack(row.chunk_index)
-        if len(self._known) > _KEPT:
-            self._known.popitem(last=False)
+        index = XorbIndex.unpack(row.chunk_index)
+        with self._lock:
+            self._known[xorb_hash] = index
+            if len(self._known) > _KEPT:
+                self._known.popitem(last=False)
         return index

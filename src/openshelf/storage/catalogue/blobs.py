@@ -6,7 +6,7 @@ what makes a blob visible: nobody learns of one that only repos they may not rea
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -85,6 +85,21 @@ def touch_linked(tx: Transaction, repo_id: str, at: datetime) -> None:
     """Note that a repo has had its blobs until now, before its links go: the grace period begins."""
     mine = sa.select(repo_blobs.c.sha256).where(repo_blobs.c.repo_id == repo_id)
     tx.execute(blobs.update().where(blobs.c.sha256.in_(mine)).values(used_at=at))
+
+
+def save_xet(tx: Transaction, files: Mapping[Blob, bytes], at: datetime) -> None:
+    """Record verified blobs that are Xet files, given with their Xet hashes; like ``save`` of each."""
+    known = get_many(tx, [blob.sha256 for blob in files])
+    rows = [
+        {"sha256": blob.sha256, "size": blob.size, "is_whole": False, "xet_hash": xet_hash, "created_at": at}
+        for blob, xet_hash in files.items()
+        if blob.sha256 not in known
+    ]
+    if rows:
+        tx.execute(blobs.insert(), rows)
+    for blob, xet_hash in files.items():
+        if blob.sha256 in known:
+            save(tx, blob, at, xet_hash=xet_hash)
 
 
 def forget_whole(tx: Transaction, sha256: str) -> None:

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
 from openshelf.storage.catalogue.engine import Transaction
 
 BATCH = 500
+
+_Key = TypeVar("_Key", str, bytes, tuple[bytes, bytes])
+
+
+def batches(keys: Iterable[_Key]) -> Iterator[list[_Key]]:
+    """Each key once, in order, so many at a time as one statement takes."""
+    wanted = sorted(set(keys))
+    for start in range(0, len(wanted), BATCH):
+        yield wanted[start : start + BATCH]
 
 
 def link_rows(tx: Transaction, table: sa.Table, column: str, repo_id: str, keys: Iterable[Any], at: datetime) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from openshelf.domain.access import ReadScope
 from openshelf.storage.catalogue.engine import Transaction
-from openshelf.storage.catalogue.links import BATCH, link_rows
+from openshelf.storage.catalogue.links import batches, link_rows
 from openshelf.storage.catalogue.repos import readable
 from openshelf.storage.catalogue.schema import (
     dedup_chunks,
@@ -50,14 +50,24 @@ def file(tx: Transaction, file_hash: bytes) -> XetFileRow | None:
 
 
 def save_file(tx: Transaction, file: XetFileRow, xorb_hashes: Iterable[bytes], at: datetime) -> bool:
-    """Record how a file is made of xorbs; False where it was known, which garbage collection then leaves be."""
-    if tx.execute(xet_files.update().where(xet_files.c.hash == file.hash).values(created_at=at)).rowcount:
-        return False
-    tx.execute(xet_files.insert().values(hash=file.hash, size=file.size, segments=file.segments, created_at=at))
-    rows = [{"file_hash": file.hash, "xorb_hash": xorb_hash} for xorb_hash in sorted(set(xorb_hashes))]
-    if rows:
-        tx.execute(xet_file_xorbs.insert(), rows)
-    return True
+    """Record how a file is made of xorbs; False where it was known."""
+    return save_files(tx, {file: xorb_hashes}, at) == 1
+
+
+def save_files(tx: Transaction, files: Mapping[XetFileRow, Iterable[bytes]], at: datetime) -> int:
+    """Record files and the xorbs that each is made of; returns how many were not known."""
+    wanted, saved = {file.hash: (file, set(used)) for file, used in files.items()}, 0
+    for batch in batches(wanted):
+        known = set(tx.scalars(sa.select(xet_files.c.hash).where(xet_files.c.hash.in_(batch))))
+        fresh = [wanted[name] for name in batch if name not in known]
+        if fresh:
+            rows = [{"hash": f.hash, "size": f.size, "segments": f.segments, "created_at": at} for f, _ in fresh]
+            tx.execute(xet_files.insert(), rows)
+        links = [{"file_hash": f.hash, "xorb_hash": xorb_hash} for f, used in fresh for xorb_hash in sorted(used)]
+        if links:
+            tx.execute(xet_file_xorbs.insert(), links)
+        saved += len(fresh)
+    return saved
 
 
 def get(tx: Transaction, xorb_hash: bytes) -> XorbRow | None:
@@ -66,10 +76,9 @@ def get(tx: Transaction, xorb_hash: bytes) -> XorbRow | None:
 
 
 def get_many(tx: Transaction, hashes: Iterable[bytes]) -> dict[bytes, XorbRow]:
-    wanted = sorted(set(hashes))
     found: dict[bytes, XorbRow] = {}
-    for start in range(0, len(wanted), BATCH):
-        query = sa.select(xorbs).where(xorbs.c.hash.in_(wanted[start : start + BATCH]))
+    for batch in batches(hashes):
+        query = sa.select(xorbs).where(xorbs.c.hash.in_(batch))
         found.update((row.hash, _xorb(row)) for row in tx.execute(query))
     return found
 
@@ -85,11 +94,10 @@ def save(tx: Transaction, row: XorbRow) -> bool:
 
 def touch(tx: Transaction, hashes: Iterable[bytes], at: datetime) -> int:
     """Note that clients were told of these xorbs, so that garbage collection leaves them be; returns how many."""
-    wanted, touched = sorted(set(hashes)), 0
-    for start in range(0, len(wanted), BATCH):
-        here = xorbs.c.hash.in_(wanted[start : start + BATCH])
-        touched += tx.execute(xorbs.update().where(here).values(used_at=at)).rowcount
-    return touched
+    return sum(
+        tx.execute(xorbs.update().where(xorbs.c.hash.in_(batch)).values(used_at=at)).rowcount
+        for batch in batches(hashes)
+    )
 
 
 def link(tx: Transaction, repo_id: str, hashes: Iterable[bytes], at: datetime) -> None:
@@ -113,14 +121,13 @@ def visible_hashes(tx: Transaction, scope: ReadScope | None, repo_id: str, hashe
 
 
 def _usable(scope: ReadScope | None, repo_id: str, hashes: Iterable[bytes]) -> Iterator[sa.ColumnElement[bool]]:
-    wanted = sorted(set(hashes))
     allowed = repo_xorbs.c.repo_id == repo_id
     if scope is not None:
         allowed = sa.or_(allowed, readable(scope))
     link = sa.select(1).join_from(repo_xorbs, repos, repos.c.id == repo_xorbs.c.repo_id)
     linked = sa.exists(link.where(repo_xorbs.c.hash == xorbs.c.hash, allowed).correlate(xorbs))
-    for start in range(0, len(wanted), BATCH):
-        yield sa.and_(xorbs.c.hash.in_(wanted[start : start + BATCH]), linked)
+    for batch in batches(hashes):
+        yield sa.and_(xorbs.c.hash.in_(batch), linked)
 
 
 def unclaimed_bytes(tx: Transaction, repo_id: str) -> int:
@@ -134,12 +141,17 @@ def unclaimed_bytes(tx: Transaction, repo_id: str) -> int:
     return tx.scalar(query) or 0
 
 
-def save_dedup_chunks(tx: Transaction, xorb_hash: bytes, chunk_hashes: Iterable[bytes]) -> None:
-    """Remember which xorb holds the chunks that clients ask about."""
-    known = set(tx.scalars(sa.select(dedup_chunks.c.chunk_hash).where(dedup_chunks.c.xorb_hash == xorb_hash)))
-    rows = [{"chunk_hash": chunk, "xorb_hash": xorb_hash} for chunk in sorted(set(chunk_hashes) - known)]
-    if rows:
-        tx.execute(dedup_chunks.insert(), rows)
+def save_dedup_chunks(tx: Transaction, chunks: Iterable[tuple[bytes, bytes]]) -> None:
+    """Remember which xorbs hold the chunks that clients ask about, given as (chunk hash, xorb hash)."""
+    chunk, xorb = dedup_chunks.c.chunk_hash, dedup_chunks.c.xorb_hash
+    for batch in batches(chunks):
+        names, places = {pair[0] for pair in batch}, {pair[1] for pair in batch}
+        known = {
+            (row[0], row[1]) for row in tx.execute(sa.select(chunk, xorb).where(chunk.in_(names), xorb.in_(places)))
+        }
+        rows = [{"chunk_hash": pair[0], "xorb_hash": pair[1]} for pair in batch if pair not in known]
+        if rows:
+            tx.execute(dedup_chunks.insert(), rows)
 
 
 def with_chunk(tx: Transaction, chunk_hash: bytes, limit: int = 64) -> Sequence[bytes]:
