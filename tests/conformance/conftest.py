@@ -75,7 +75,7 @@ def row(record_property: Callable[[str, object], None]) -> Callable[[str, Client
     """``row(family, client, title)`` says which cell of the published table this test fills."""
 
     def add(family: str, client: Client, title: str) -> None:
-        record_property(PROPERTY, f"{family}\n{client.title.format(version=client.version)}\n{title}")
+        record_property(PROPERTY, f"{family}\n{client.heading}\n{title}")
 
     return add
 

@@ -26,6 +26,7 @@ WORDS = {
     "not offered": "not offered",
     "not in the hub": "not in the hub",
     "not run": "not run",
+    "": "",
 }
 
 
@@ -52,7 +53,7 @@ class Table:
             parts.append("| operation | " + " | ".join(clients) + " |")
             parts.append("|---|" + "---|" * len(clients))
             for operation in sorted(operations):
-                words = [WORDS[operations[operation].get(client, "not run")] for client in clients]
+                words = [WORDS[operations[operation].get(client, "")] for client in clients]
                 parts.append(f"| {operation} | " + " | ".join(words) + " |")
             parts.append("")
         return "\n".join(parts)
@@ -71,7 +72,9 @@ def _outcome(report: pytest.TestReport) -> str:
 
 
 def _commit() -> str:
-    done = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=PAGE.parents[2], capture_output=True, text=True)
+    done = subprocess.run(
+        ["git", "describe", "--always", "--dirty", "--exclude=*"], cwd=PAGE.parents[2], capture_output=True, text=True
+    )
     return done.stdout.strip() or "unknown"
 
 
@@ -84,8 +87,13 @@ each operation against a live hub (Openshelf {hub}, commit {commit}, Python {pyt
 
 *yes*: the result was right. *no*: it was not. *not offered*: this version of the client has no such operation.
 *not in the hub*: the hub answered that it does not offer this. *not run*: it needs something that the machine of the
-run did not have.
+run did not have. An empty cell: the operation is not one of this client.
 """
+
+
+def _is_whole(config: pytest.Config) -> bool:
+    chosen = config.option.keyword or config.option.markexpr or any(".py" in argument for argument in config.args)
+    return not chosen
 
 
 class Publisher:
@@ -98,13 +106,19 @@ class Publisher:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         self.table.add(report)
 
-    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+    def pytest_terminal_summary(
+        self, terminalreporter: pytest.TerminalReporter, exitstatus: int, config: pytest.Config
+    ) -> None:
         outcomes = [o for ops in self.table.cells.values() for clients in ops.values() for o in clients.values()]
         if not outcomes:
             return
-        counts = ", ".join(f"{outcomes.count(word)} {word}" for word in WORDS if word in outcomes)
+        counts = ", ".join(f"{outcomes.count(word)} {word}" for word in WORDS if word and word in outcomes)
         terminalreporter.write_line(f"client x operation: {counts}")
-        if self._publish:
+        if not self._publish:
+            return
+        if exitstatus not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED) or not _is_whole(config):
+            terminalreporter.write_line(f"{PAGE} is left as it was: this was not a whole run", red=True)
+        else:
             PAGE.parent.mkdir(parents=True, exist_ok=True)
             PAGE.write_text(self.table.page(), encoding="utf-8")
             terminalreporter.write_line(f"wrote {PAGE}")

@@ -30,6 +30,11 @@ class Client:
     def version(self) -> str:
         return locked_version(self.environment, self.package) if self.package else ""
 
+    @property
+    def heading(self) -> str:
+        """The column of the published table."""
+        return self.title.format(version=self.version)
+
 
 def locked_version(environment: str, package: str) -> str:
     for line in (LOCKS / f"{environment}.lock").read_text().splitlines():

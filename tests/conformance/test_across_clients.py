@@ -6,6 +6,7 @@ import hashlib
 import itertools
 import random
 import uuid
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,9 +15,10 @@ from .conftest import check
 from .git_client import Git, address
 from .hub_view import HubView
 from .live_hub import LiveHub
-from .running import run_operation
+from .running import Client, run_operation
 from .test_hub_library import CLIENTS
 
+Row = Callable[[str, Client, str], None]
 CONTENT = random.Random(77).randbytes(3_300_000) + bytes(400_000)
 
 
@@ -36,7 +38,11 @@ def _put(way: str, hub: LiveHub, folder: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize("way", ["hub-2.4", "hub-2.4:put_open_file", "hub-2.4-lfs", "hub-1.19", "hub-0.36", "git-lfs"])
-def test_everyone_reads_what_one_wrote(way: str, hub: LiveHub, view: HubView, tmp_path: Path) -> None:
+def test_everyone_reads_what_one_wrote(way: str, hub: LiveHub, view: HubView, tmp_path: Path, row: Row) -> None:
+    client = CLIENTS.get(way.partition(":")[0])
+    title = f"huggingface_hub {client.heading}" if client else way
+    title += ", an open file (LFS)" if "open_file" in way else ""
+    row("Written by one client, read by all others", Client("every client, plain HTTP ranges, git-lfs", "", ""), title)
     name = f"alice/across-{uuid.uuid4().hex[:10]}"
     view.create(name)
     _put(way, hub, tmp_path / "writer", name)

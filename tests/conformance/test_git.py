@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from .git_client import HAS_LFS, Git
+from .git_client import Git
 from .git_operations import OPERATIONS, Desk
 from .hub_view import HubView
 from .live_hub import LiveHub
@@ -18,12 +18,12 @@ from .running import Client
 
 def _version(*command: str) -> str:
     if not shutil.which(command[0]):
-        return "not there"
+        return f"no {command[0]}"
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout.split("(")[0].strip()
 
 
-GIT = Client(_version("git", "--version").replace("git version", "git"), "", "")
-LFS = Client(_version("git-lfs", "--version").replace("/", " ") if HAS_LFS else "git-lfs", "", "")
+_TITLE = f"{_version('git', '--version')}, {_version('git-lfs', '--version')}".replace("git version", "git")
+GIT = Client(_TITLE.replace("/", " "), "", "")
 
 
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.__name__)
@@ -34,6 +34,5 @@ def test_operation(
     tmp_path: Path,
     row: Callable[[str, Client, str], None],
 ) -> None:
-    title = (operation.__doc__ or "").strip()
-    row("git and git-lfs", LFS if title.startswith("git-lfs") else GIT, title)
+    row("git and git-lfs", GIT, (operation.__doc__ or "").strip())
     operation(Desk(hub, view, Git(tmp_path / "home", tmp_path / "desk")))

@@ -9,11 +9,11 @@ import pytest
 
 from .conftest import check, check_absent
 from .live_hub import LiveHub
-from .running import Client, Operation, operations, run_operation
+from .running import Client, Operation, locked_version, operations, run_operation
 
 FAMILY = "huggingface_hub"
 CLIENTS = {
-    "hub-2.4": Client("{version} with hf_xet", "hub-2.4", "huggingface-hub"),
+    "hub-2.4": Client(f"{{version}} with hf_xet {locked_version('hub-2.4', 'hf-xet')}", "hub-2.4", "huggingface-hub"),
     "hub-2.4-lfs": Client("{version}, HF_HUB_DISABLE_XET=1", "hub-2.4", "huggingface-hub", {"HF_HUB_DISABLE_XET": "1"}),
     "hub-1.19": Client("{version}", "hub-1.19", "huggingface-hub"),
     "hub-0.36": Client("{version}", "hub-0.36", "huggingface-hub"),

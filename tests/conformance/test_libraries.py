@@ -12,9 +12,10 @@ from .conftest import check
 from .environments import CannotInstall, program_of, python_of
 from .hub_view import HubView
 from .live_hub import LiveHub
-from .running import Client, Operation, operations, run_operation, variables
+from .running import Client, Operation, locked_version, operations, run_operation, variables
 
-TABLES = Client("datasets {version}", "datasets", "datasets")
+_WITH = ", ".join(f"{package} {locked_version('datasets', package)}" for package in ("pandas", "pyarrow"))
+TABLES = Client("datasets {version}, " + _WITH, "datasets", "datasets")
 TRANSFORMERS = Client("transformers {version}", "transformers", "transformers")
 SENTENCES = Client("sentence-transformers {version}", "sentence-transformers", "sentence-transformers")
 

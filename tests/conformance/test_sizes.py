@@ -6,6 +6,7 @@ import json
 import random
 import struct
 import uuid
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,8 @@ from .live_hub import LiveHub
 from .running import Client, run_operation
 from .test_hub_library import CLIENTS
 
+FAMILY = "Large files and many files"
+Row = Callable[[str, Client, str], None]
 GB = 1_000_000_000
 TENSORS = 200
 TENSOR_BYTES = 2_500_000
@@ -55,8 +58,11 @@ def _weights(path: Path, seed: int, changed: int = 0) -> None:
 
 
 @pytest.mark.slow
-def test_a_changed_checkpoint_sends_and_stores_what_changed(hub: LiveHub, view: HubView, tmp_path: Path) -> None:
+def test_a_changed_checkpoint_sends_and_stores_what_changed(
+    hub: LiveHub, view: HubView, tmp_path: Path, row: Row
+) -> None:
     """500 MB with 1 % of the tensors changed, by a client that has never seen the first version."""
+    row(FAMILY, CLIENTS["hub-2.4"], "500 MB with 1 % of the tensors changed: under 5 % sent and stored")
     name, source = _name("delta"), tmp_path / "model.safetensors"
     seed = random.SystemRandom().randrange(2**32)
     with CountingProxy(hub.port) as proxy:
@@ -103,19 +109,22 @@ def _up_and_down(client: Client, size: int, hub: LiveHub, view: HubView, folder:
 
 
 @pytest.mark.slow
-def test_one_gigabyte(hub: LiveHub, view: HubView, tmp_path: Path) -> None:
+def test_one_gigabyte(hub: LiveHub, view: HubView, tmp_path: Path, row: Row) -> None:
+    row(FAMILY, CLIENTS["hub-2.4"], "A file of 1 GB")
     _up_and_down(CLIENTS["hub-2.4"], GB + 1, hub, view, tmp_path, 240)
 
 
 @pytest.mark.heavy
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize("client", ["hub-2.4", "hub-2.4-lfs"])
-def test_more_than_five_gigabytes(client: str, hub: LiveHub, view: HubView, tmp_path: Path) -> None:
+def test_more_than_five_gigabytes(client: str, hub: LiveHub, view: HubView, tmp_path: Path, row: Row) -> None:
+    row(FAMILY, CLIENTS[client], "A file of 5.4 GB")
     _up_and_down(CLIENTS[client], 5 * GB + 400_000_001, hub, view, tmp_path, 900)
 
 
 @pytest.mark.slow
-def test_ten_thousand_files_in_a_folder(hub: LiveHub, view: HubView, tmp_path: Path) -> None:
+def test_ten_thousand_files_in_a_folder(hub: LiveHub, view: HubView, tmp_path: Path, row: Row) -> None:
+    row(FAMILY, CLIENTS["hub-2.4"], "10,000 files in a folder")
     name, tree = _name("many"), tmp_path / "tree"
     (tree / "many").mkdir(parents=True)
     for number in range(10_000):
@@ -132,7 +141,8 @@ def test_ten_thousand_files_in_a_folder(hub: LiveHub, view: HubView, tmp_path: P
 
 @pytest.mark.slow
 @pytest.mark.parametrize("client", CLIENTS)
-def test_1300_files_in_one_commit(client: str, hub: LiveHub, view: HubView, tmp_path: Path) -> None:
+def test_1300_files_in_one_commit(client: str, hub: LiveHub, view: HubView, tmp_path: Path, row: Row) -> None:
+    row(FAMILY, CLIENTS[client], "1,300 files in one commit")
     name = _name("commit")
     facts = _run(CLIENTS[client], "put_many_in_one_commit", hub, tmp_path, name)
     assert facts == {"files": 1301, "commits": 2}
