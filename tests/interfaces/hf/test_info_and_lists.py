@@ -100,7 +100,7 @@ def shelves(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Hub, Tes
         ("alice", "bert-tiny", "[en, tiny]"),
         ("alice", "bert-large", "[en]"),
         ("bob", "gpt-tiny", "[tiny, gguf]"),
-        ("bob", "hidden-bert", "[en, tiny]"),
+        ("bob", "hidden-bert", "[en, tiny, hidden-tag]"),
         ("bob", "plain", "[]"),
     ):
         private = Visibility.PRIVATE if name.startswith("hidden") else Visibility.PUBLIC
