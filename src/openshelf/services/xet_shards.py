@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
-import threading
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 
-from openshelf.domain.access import ReadScope, read_scope
+from openshelf.domain.access import ReadScope
 from openshelf.domain.tree import Blob
-from openshelf.errors import InvalidUpload, RepoNotFound, TooLarge, Unavailable
-from openshelf.services import chunked
+from openshelf.errors import InvalidUpload, RepoNotFound, TooLarge
 from openshelf.services.accept import check_quota
 from openshelf.services.hub import Hub, now
 from openshelf.services.sizes import readable_size
 from openshelf.services.xet_access import Caller, dedup_scope
+from openshelf.services.xet_digests import NewFile, Progress, verify_digests
 from openshelf.services.xorb_indexes import XorbIndexes
 from openshelf.storage.catalogue import Transaction, blobs, events, repos, xorbs
 from openshelf.storage.catalogue.xorbs import XetFileRow
@@ -28,28 +24,6 @@ from openshelf.xet.segments import FileSegment, pack_segments
 from openshelf.xet.shards import Shard, ShardXorb, parse_shard
 
 _NO_SHA256 = bytes(32)
-_REPORT_BYTES = 16 * 1024 * 1024
-
-
-@dataclass(slots=True)
-class Progress:
-    """How far the acceptance of a shard is. Written by the threads that work, read by the one that answers.
-
-    ``verified`` and ``total`` are bytes of files whose sha256 is checked.
-    """
-
-    verified: int = 0
-    total: int = 0
-    is_committing: bool = False
-    is_cancelled: bool = False
-    _lock: threading.Lock = field(default_factory=threading.Lock)
-
-    def add(self, size: int) -> None:
-        """Count ``size`` bytes as verified. Raises Unavailable where nobody waits for the answer any more."""
-        if self.is_cancelled:
-            raise Unavailable("The client left before its upload was checked; send it again.")
-        with self._lock:
-            self.verified += size
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,21 +33,6 @@ class Registration:
     is_new: bool
     file_bytes: int
     deduplicated_bytes: int
-
-
-@dataclass(frozen=True, slots=True)
-class _File:
-    """A validated file; ``sha256`` in hex where one is claimed."""
-
-    file_hash: bytes
-    segments: tuple[FileSegment, ...]
-    size: int
-    sha256: str | None
-    first_chunk: bytes | None
-
-    @property
-    def xorbs(self) -> set[bytes]:
-        return {segment.xorb_hash for segment in self.segments}
 
 
 def register(hub: Hub, caller: Caller, data: bytes, progress: Progress) -> Registration:
@@ -93,7 +52,7 @@ def register(hub: Hub, caller: Caller, data: bytes, progress: Progress) -> Regis
     indexes = XorbIndexes(hub)
     files = _validate(shard, indexes)
     _check_sizes(hub, caller, files)
-    _verify_digests(hub, caller, files, indexes, progress)
+    verify_digests(hub, caller, files, indexes, progress)
     progress.is_committing = True
     with hub.storage.catalogue.write() as tx:
         if repos.by_id(tx, caller.repo.id) is None:
@@ -118,9 +77,9 @@ def _check_complete(wanted: set[bytes], usable: set[bytes]) -> None:
         )
 
 
-def _validate(shard: Shard, indexes: XorbIndexes) -> list[_File]:
+def _validate(shard: Shard, indexes: XorbIndexes) -> list[NewFile]:
     """The files of a shard, each once. Raises InvalidUpload for whatever is not as it must be."""
-    found: dict[tuple[bytes, str | None], _File] = {}
+    found: dict[tuple[bytes, str | None], NewFile] = {}
     try:
         for xorb in shard.xorbs:
             _check_listed(xorb, indexes)
@@ -128,7 +87,7 @@ def _validate(shard: Shard, indexes: XorbIndexes) -> list[_File]:
             size = validate_file(file, indexes)
             sha256 = file.sha256.hex() if file.sha256 and file.sha256 != _NO_SHA256 else None
             first = _first_chunk(file.segments, indexes)
-            found[file.file_hash, sha256] = _File(file.file_hash, file.segments, size, sha256, first)
+            found[file.file_hash, sha256] = NewFile(file.file_hash, file.segments, size, sha256, first)
     except UnknownXorbError as error:
         _check_complete({error.xorb_hash}, set())
     except XetFormatError as error:
@@ -149,7 +108,7 @@ def _first_chunk(segments: Sequence[FileSegment], indexes: XorbIndexes) -> bytes
     return index.chunk_hash(segments[0].start_chunk) if index else None
 
 
-def _check_sizes(hub: Hub, caller: Caller, files: Sequence[_File]) -> None:
+def _check_sizes(hub: Hub, caller: Caller, files: Sequence[NewFile]) -> None:
     limit = hub.settings.max_file_bytes
     for file in files:
         if limit and file.size > limit:
@@ -163,50 +122,7 @@ def _check_sizes(hub: Hub, caller: Caller, files: Sequence[_File]) -> None:
     check_quota(hub, caller.repo, sum(size for sha256, size in sizes.items() if sha256 not in linked))
 
 
-def _verify_digests(hub: Hub, caller: Caller, files: Sequence[_File], indexes: XorbIndexes, progress: Progress) -> None:
-    """Hash every file whose sha256 is claimed, unless the caller may know that this very pair is verified."""
-    claimed = {file.sha256: file for file in files if file.sha256}
-    with hub.storage.catalogue.read() as tx:
-        rows = blobs.visible(tx, read_scope(caller.actor), caller.repo.id, claimed)
-    known = {(row.xet_hash, row.sha256) for row in rows.values()}
-    pending = [file for file in files if file.sha256 and (file.file_hash, file.sha256) not in known]
-    progress.total = sum(file.size for file in pending)
-    if not pending:
-        return
-    # The largest first, so that the threads end at about the same time.
-    pending.sort(key=lambda file: file.size, reverse=True)
-    with ThreadPoolExecutor(min(len(pending), os.cpu_count() or 1), "xet-verify") as pool:
-        futures = [pool.submit(_verify_digest, hub, file, indexes, progress) for file in pending]
-        try:
-            for future in as_completed(futures):
-                future.result()
-        except BaseException:
-            progress.is_cancelled = True
-            pool.shutdown(cancel_futures=True)
-            raise
-
-
-def _verify_digest(hub: Hub, file: _File, indexes: XorbIndexes, progress: Progress) -> None:
-    digest, unreported = hashlib.sha256(), 0
-    # sha256 finds any damage, so that the chunks' own hashes need not be computed too.
-    for chunk in chunked.chunks(hub, file.segments, indexes, check=False):
-        digest.update(chunk)
-        unreported += len(chunk)
-        if unreported >= _REPORT_BYTES:
-            progress.add(unreported)
-            unreported = 0
-    progress.add(unreported)
-    if digest.hexdigest() == file.sha256:
-        return
-    for _ in chunked.chunks(hub, file.segments, indexes):
-        progress.add(0)
-    raise InvalidUpload(
-        f"The file with the Xet hash {to_hex(file.file_hash)} was announced with sha256 {file.sha256}, but its bytes "
-        f"have sha256 {digest.hexdigest()}; it may have changed meanwhile. Nothing was registered; upload it again."
-    )
-
-
-def _record(tx: Transaction, caller: Caller, files: Sequence[_File], wanted: set[bytes], moment: datetime) -> bool:
+def _record(tx: Transaction, caller: Caller, files: Sequence[NewFile], wanted: set[bytes], moment: datetime) -> bool:
     rows = {XetFileRow(file.file_hash, file.size, pack_segments(file.segments)): file.xorbs for file in files}
     is_new = xorbs.save_files(tx, rows, moment) > 0
     xorbs.save_dedup_chunks(tx, {(f.first_chunk, f.segments[0].xorb_hash) for f in files if f.first_chunk})

@@ -20,6 +20,10 @@ from openshelf.xet.xorbs import VerifiedXorb, verify_xorb
 # Clients remember what they were told for 21 days and the grace period is at least 22.
 _NOTE_AFTER = timedelta(days=1)
 
+# Clients show what is said about a shard, not about a xorb, so that a quota is enforced there. This much may be on its
+# way to files that will be refused.
+PENDING_BYTES = 1024**3
+
 
 def is_usable(hub: Hub, caller: Caller, xorb_hash: bytes) -> bool:
     """Whether the xorb is stored, whole, and visible to the caller, so that it need not be sent."""
@@ -48,7 +52,7 @@ def accept_xorb(hub: Hub, caller: Caller, xorb_hash: bytes, staged: Staged) -> b
         pending = xorbs.unclaimed_bytes(tx, caller.repo.id)
         seen = xorbs.visible_hashes(tx, dedup_scope(hub, caller.actor), caller.repo.id, [xorb_hash])
     try:
-        check_quota(hub, caller.repo, pending + staged.size)
+        check_quota(hub, caller.repo, pending + staged.size - PENDING_BYTES)
         with staged.view() as body:
             verified = _verify(body, xorb_hash)
             if verified.footer_length:

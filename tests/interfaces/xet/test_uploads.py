@@ -7,9 +7,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from anyio import CapacityLimiter, run
 
 from openshelf.interfaces.xet import shards as shard_routes
-from openshelf.services import chunked
+from openshelf.services import chunked, xet_access, xet_upload
 from openshelf.services.hub import Hub
 from openshelf.storage.catalogue import blobs, events, xorbs
 from openshelf.xet.compression import Scheme
@@ -18,7 +19,7 @@ from openshelf.xet.shard_building import build_dedup_shard, build_upload_shard
 from openshelf.xet.shards import ShardXorb
 from openshelf.xet.xorbs import MAX_XORB_BODY, read_chunks, record_header
 from tests.hubs import make_hub
-from tests.interfaces.xet.material import CAS, Cas, Packed, Person, describe, noise, pack, person, shard_of
+from tests.interfaces.xet.material import CAS, Cas, Packed, Person, noise, pack, person, shard_of
 from tests.services.bytes_in_hub import store
 
 MISSING = "Delete ~/.cache/huggingface/xet and upload again"
@@ -260,25 +261,33 @@ def test_a_blob_that_came_whole_gets_its_xet_hash(hub: Hub, ada: Person, file: P
     assert ("chunk-blob", blob.sha256) in waiting
 
 
-def test_limits(tmp_path: Path, file: Packed) -> None:
-    hub = make_hub(tmp_path, quota_bytes=1_000_000, max_file_bytes=800_000)
+def test_a_quota(tmp_path: Path, file: Packed, monkeypatch: pytest.MonkeyPatch) -> None:
+    hub = make_hub(tmp_path, quota_bytes=1_000_000)
     try:
         ada = person(hub, "ada")
         cas = ada.cas(ada.repo("m"))
         cas.send(file)
-        more, large = pack(noise(400_000, 2)), pack(noise(900_000, 3))
-        assert cas.xorb(more.xorb).status_code == 413
+        more = pack(noise(400_000, 2))
+        assert cas.xorb(more.xorb).status_code == 200
+        assert "does not fit" in cas.shard(more.shard)["message"]
+        assert not _is_known(hub, more)
         cas.send(pack(noise(250_000, 4)))
-        small = describe(file.data[: file.xorb.index.raw_ends[2]], (file.xorb, 0, 3))
-        assert "does not fit" in cas.shard(shard_of([small]))["message"]
+        assert cas.shard(file.shard) == {"type": "result"}, "what is there already takes no more"
+        monkeypatch.setattr(xet_upload, "PENDING_BYTES", 500_000)
+        assert cas.xorb(pack(noise(90_000, 5)).xorb).status_code == 200
+        assert cas.xorb(pack(noise(90_000, 6)).xorb).status_code == 413
     finally:
         hub.storage.close()
-    hub = make_hub(tmp_path / "other", max_file_bytes=800_000)
+
+
+def test_the_size_of_one_file(tmp_path: Path, file: Packed) -> None:
+    hub = make_hub(tmp_path, max_file_bytes=600_000)
     try:
         ada = person(hub, "ada")
         cas = ada.cas(ada.repo("m"))
-        cas.xorb(large.xorb)
-        assert "at most 800 kB" in cas.shard(large.shard)["message"]
+        cas.xorb(file.xorb)
+        assert "at most 600 kB" in cas.shard(file.shard)["message"]
+        assert not _is_known(hub, file)
     finally:
         hub.storage.close()
 
@@ -296,6 +305,24 @@ def test_frames_keep_the_connection_alive(cas: Cas, monkeypatch: pytest.MonkeyPa
     shown = [frame for frame in frames if frame["type"] == "validating"]
     assert {frame["total"] for frame in shown} <= {0, 40_000_000}
     assert [frame["verified"] for frame in shown] == sorted(frame["verified"] for frame in shown)
+
+
+def test_a_client_that_leaves_ends_the_work(hub: Hub, ada: Person) -> None:
+    repo, file = ada.repo("m"), pack(noise(40_000_000, 1))
+    cas = ada.cas(repo)
+    cas.xorb(file.xorb)
+    caller = xet_access.admit(hub, cas.token, write=True)
+    staged = hub.storage.xorbs.stage()
+    staged.write(file.shard)
+
+    async def leave_early() -> None:
+        frames = shard_routes._frames(hub, caller, staged, CapacityLimiter(1))
+        assert json.loads(await anext(frames))["type"] == "validating"
+        await frames.aclose()
+
+    run(leave_early)
+    assert not list((hub.storage.root / "temporary").iterdir())
+    assert not _is_known(hub, file)
 
 
 def test_telemetry_is_taken_and_dropped(ada: Person) -> None:

@@ -6,7 +6,7 @@ import asyncio
 import json
 import os
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Any
 
 import structlog
@@ -14,7 +14,7 @@ from anyio import CapacityLimiter, to_thread
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
-from openshelf.errors import OpenshelfError, Unavailable
+from openshelf.errors import OpenshelfError, StorageFault, Unavailable
 from openshelf.interfaces.http.bodies import receive_into
 from openshelf.interfaces.http.errors import public_message
 from openshelf.interfaces.http.requests import hub_of
@@ -23,7 +23,8 @@ from openshelf.interfaces.xet.requests import caller_of
 from openshelf.services import xet_shards
 from openshelf.services.hub import Hub
 from openshelf.services.xet_access import Caller
-from openshelf.services.xet_shards import Progress, Registration
+from openshelf.services.xet_digests import Progress
+from openshelf.services.xet_shards import Registration
 from openshelf.storage.objects import Staged
 
 # Clients send at most 64 MiB and a little more.
@@ -70,7 +71,7 @@ def _stream(lines: AsyncIterator[bytes]) -> Response:
     return StreamingResponse(lines, media_type="application/x-ndjson", headers=headers)
 
 
-async def _frames(hub: Hub, caller: Caller, staged: Staged, limiter: CapacityLimiter) -> AsyncIterator[bytes]:
+async def _frames(hub: Hub, caller: Caller, staged: Staged, limiter: CapacityLimiter) -> AsyncGenerator[bytes, None]:
     """Frames until the work, which goes on in a thread, is done. Where the client leaves, it stops."""
     progress = Progress()
     work = asyncio.ensure_future(to_thread.run_sync(_outcome, hub, caller, staged, progress, limiter=limiter))
@@ -96,6 +97,8 @@ def _outcome(hub: Hub, caller: Caller, staged: Staged, progress: Progress) -> di
     try:
         _register(hub, caller, staged, progress)
     except OpenshelfError as error:
+        if isinstance(error, StorageFault):
+            log.error("storage fault", fault=error.message)
         return _error_frame(error)
     except Exception as error:
         log.exception("a shard was not registered")
