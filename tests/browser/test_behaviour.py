@@ -32,7 +32,7 @@ PAGES = [
     f"/alice/{LONG}/tree/main", f"/alice/{LONG}/blob/main/run.py", f"/alice/{LONG}/blob/main/data.bin",
     f"/alice/{LONG}/commits/main", f"/alice/{LONG}/commit/main", f"/alice/{LONG}/settings", "/alice/bare",
     "/new", "/settings/account", "/settings/tokens", "/organizations/new", "/organizations/shelf/members",
-    "/admin", "/docs/api", "/logout",
+    "/administration", "/docs/api", "/logout",
 ]  # fmt: skip
 RULES = {"light": "{ resultTypes: ['violations'] }", "dark": "{ runOnly: ['color-contrast'] }"}
 WITHOUT_ACCOUNT = ["/", "/login", f"/alice/{LONG}", "/alice/bare"]
