@@ -25,7 +25,7 @@ help: ## list the targets
 
 # `make serve` installs what the hub needs and no more; the other targets use a second environment.
 .venv/.runtime: .venv/.uv pyproject.toml requirements/runtime.lock
-	VIRTUAL_ENV=.venv $(BIN)/uv pip install -q --require-hashes -r requirements/runtime.lock
+	VIRTUAL_ENV=.venv $(BIN)/uv pip install -q --compile-bytecode --require-hashes -r requirements/runtime.lock
 	VIRTUAL_ENV=.venv $(BIN)/uv pip install -q --no-deps -e .
 	@touch $@
 
