@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from anyio import CapacityLimiter, run
+from anyio import CapacityLimiter
 
 from openshelf.interfaces.xet import shards as shard_routes
 from openshelf.services import chunked, xet_access, xet_upload
@@ -319,8 +320,9 @@ def test_a_client_that_leaves_ends_the_work(hub: Hub, ada: Person) -> None:
         frames = shard_routes._frames(hub, caller, staged, CapacityLimiter(1))
         assert json.loads(await anext(frames))["type"] == "validating"
         await frames.aclose()
+        await asyncio.gather(*asyncio.all_tasks() - {asyncio.current_task()})
 
-    run(leave_early)
+    asyncio.run(leave_early())
     assert not list((hub.storage.root / "temporary").iterdir())
     assert not _is_known(hub, file)
 
