@@ -25,6 +25,10 @@ from openshelf.xet.shards import Shard, ShardXorb, parse_shard
 
 _NO_SHA256 = bytes(32)
 
+# A small shard can refer to one chunk of zeros a million times, and all that it says is hashed. Sparse files do so too.
+_MOST_EXPANSION = 1000
+_FREE_BYTES = 64 * 1024**3
+
 
 @dataclass(frozen=True, slots=True)
 class Registration:
@@ -117,8 +121,16 @@ def _check_sizes(hub: Hub, caller: Caller, files: Sequence[NewFile]) -> None:
                 f"{readable_size(limit)}. Split it into smaller files."
             )
     sizes = {file.sha256: file.size for file in files if file.sha256}
+    used = {xorb_hash for file in files for xorb_hash in file.xorbs}
     with hub.storage.catalogue.read() as tx:
         linked = blobs.linked(tx, caller.repo.id, sizes)
+        stored = xorbs.stored_bytes(tx, used)
+    total = sum(file.size for file in files)
+    if total > _FREE_BYTES + _MOST_EXPANSION * stored:
+        raise TooLarge(
+            f"The files of this upload have {readable_size(total)}, nearly all of it repetitions of "
+            f"{readable_size(stored)}. This hub does not take so much of the same; compress the files."
+        )
     check_quota(hub, caller.repo, sum(size for sha256, size in sizes.items() if sha256 not in linked))
 
 

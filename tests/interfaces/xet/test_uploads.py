@@ -20,7 +20,18 @@ from openshelf.xet.shard_building import build_dedup_shard, build_upload_shard
 from openshelf.xet.shards import ShardXorb
 from openshelf.xet.xorbs import MAX_XORB_BODY, read_chunks, record_header
 from tests.hubs import make_hub
-from tests.interfaces.xet.material import CAS, Cas, Packed, Person, noise, pack, person, shard_of
+from tests.interfaces.xet.material import (
+    CAS,
+    Cas,
+    Packed,
+    Person,
+    build_xorb,
+    describe,
+    noise,
+    pack,
+    person,
+    shard_of,
+)
 from tests.services.bytes_in_hub import store
 
 MISSING = "Delete ~/.cache/huggingface/xet and upload again"
@@ -291,6 +302,15 @@ def test_the_size_of_one_file(tmp_path: Path, file: Packed) -> None:
         assert not _is_known(hub, file)
     finally:
         hub.storage.close()
+
+
+def test_endless_repetition(cas: Cas) -> None:
+    """Some kilobytes that claim to be a great many gigabytes would keep the hub hashing for hours."""
+    xorb = build_xorb(bytes(60_000_000))
+    assert cas.xorb(xorb).status_code == 200
+    file = describe(b"", *[(xorb, 0, len(xorb.index))] * 1_200)
+    assert sum(segment.length for segment in file.segments) == 72_000_000_000
+    assert "nearly all of it repetitions" in cas.shard(shard_of([file], [xorb]))["message"]
 
 
 def test_frames_keep_the_connection_alive(cas: Cas, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -130,6 +130,12 @@ def _usable(scope: ReadScope | None, repo_id: str, hashes: Iterable[bytes]) -> I
         yield sa.and_(xorbs.c.hash.in_(batch), linked)
 
 
+def stored_bytes(tx: Transaction, hashes: Iterable[bytes]) -> int:
+    """Stored bytes of these xorbs together."""
+    total = sa.func.sum(xorbs.c.stored_bytes)
+    return sum(tx.scalar(sa.select(total).where(xorbs.c.hash.in_(batch))) or 0 for batch in batches(hashes))
+
+
 def unclaimed_bytes(tx: Transaction, repo_id: str) -> int:
     """Stored bytes of the repo's xorbs that no file is made of, or not yet."""
     claimed = sa.exists(sa.select(1).where(xet_file_xorbs.c.xorb_hash == xorbs.c.hash).correlate(xorbs))
