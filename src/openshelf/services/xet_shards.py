@@ -21,13 +21,16 @@ from openshelf.xet.errors import UnknownXorbError, XetFormatError
 from openshelf.xet.files import validate_file
 from openshelf.xet.hashes import to_hex
 from openshelf.xet.segments import FileSegment, pack_segments
-from openshelf.xet.shards import Shard, ShardXorb, parse_shard
+from openshelf.xet.shards import Shard, ShardFile, ShardXorb, parse_shard
 
 _NO_SHA256 = bytes(32)
 
 # A small shard can refer to one chunk of zeros a million times, and all that it says is hashed. Sparse files do so too.
 _MOST_EXPANSION = 1000
 _FREE_BYTES = 64 * 1024**3
+# Only the last chunk of a file may have less than 8 KiB.
+_SHORT_CHUNK = 4096
+_FEW_CHUNKS = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,14 +51,15 @@ def register(hub: Hub, caller: Caller, data: bytes, progress: Progress) -> Regis
         shard = parse_shard(data)
     except XetFormatError as error:
         raise InvalidUpload(f"The upload was refused: {error}. Update the client and upload again.") from None
-    wanted = {segment.xorb_hash for file in shard.files for segment in file.segments}
-    wanted.update(xorb.xorb_hash for xorb in shard.xorbs)
+    used = {segment.xorb_hash for file in shard.files for segment in file.segments}
+    wanted = used.union(xorb.xorb_hash for xorb in shard.xorbs)
     with hub.storage.catalogue.read() as tx:
         usable = _usable(tx, hub, caller, wanted)
     _check_complete(wanted, usable)
+    _check_claims(hub, shard.files, used)
     indexes = XorbIndexes(hub)
     files = _validate(shard, indexes)
-    _check_sizes(hub, caller, files)
+    _check_room(hub, caller, files)
     verify_digests(hub, caller, files, indexes, progress)
     progress.is_committing = True
     with hub.storage.catalogue.write() as tx:
@@ -112,25 +116,36 @@ def _first_chunk(segments: Sequence[FileSegment], indexes: XorbIndexes) -> bytes
     return index.chunk_hash(segments[0].start_chunk) if index else None
 
 
-def _check_sizes(hub: Hub, caller: Caller, files: Sequence[NewFile]) -> None:
-    limit = hub.settings.max_file_bytes
+def _check_claims(hub: Hub, files: Sequence[ShardFile], used: set[bytes]) -> None:
+    """Refuse what would take too long, by what the shard says of itself, before anything is computed from it."""
+    limit, total = hub.settings.max_file_bytes, 0
     for file in files:
-        if limit and file.size > limit:
+        size = sum(segment.length for segment in file.segments)
+        chunks = sum(segment.end_chunk - segment.start_chunk for segment in file.segments)
+        if limit and size > limit:
             raise TooLarge(
-                f"A file of {readable_size(file.size)} is in this upload; this hub takes files of at most "
+                f"A file of {readable_size(size)} is in this upload; this hub takes files of at most "
                 f"{readable_size(limit)}. Split it into smaller files."
             )
-    sizes = {file.sha256: file.size for file in files if file.sha256}
-    used = {xorb_hash for file in files for xorb_hash in file.xorbs}
+        if chunks > size // _SHORT_CHUNK + _FEW_CHUNKS:
+            raise InvalidUpload(
+                f"A file of {readable_size(size)} is cut into {chunks} chunks; Xet chunks have at least 8 KiB. "
+                "Update the client and upload again."
+            )
+        total += size
     with hub.storage.catalogue.read() as tx:
-        linked = blobs.linked(tx, caller.repo.id, sizes)
         stored = xorbs.stored_bytes(tx, used)
-    total = sum(file.size for file in files)
     if total > _FREE_BYTES + _MOST_EXPANSION * stored:
         raise TooLarge(
             f"The files of this upload have {readable_size(total)}, nearly all of it repetitions of "
             f"{readable_size(stored)}. This hub does not take so much of the same; compress the files."
         )
+
+
+def _check_room(hub: Hub, caller: Caller, files: Sequence[NewFile]) -> None:
+    sizes = {file.sha256: file.size for file in files if file.sha256}
+    with hub.storage.catalogue.read() as tx:
+        linked = blobs.linked(tx, caller.repo.id, sizes)
     check_quota(hub, caller.repo, sum(size for sha256, size in sizes.items() if sha256 not in linked))
 
 

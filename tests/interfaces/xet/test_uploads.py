@@ -18,6 +18,7 @@ from openshelf.xet.compression import Scheme
 from openshelf.xet.hashes import to_hex
 from openshelf.xet.shard_building import build_dedup_shard, build_upload_shard
 from openshelf.xet.shards import ShardXorb
+from openshelf.xet.xorb_builder import XorbBuilder
 from openshelf.xet.xorbs import MAX_XORB_BODY, read_chunks, record_header
 from tests.hubs import make_hub
 from tests.interfaces.xet.material import (
@@ -311,6 +312,18 @@ def test_endless_repetition(cas: Cas) -> None:
     file = describe(b"", *[(xorb, 0, len(xorb.index))] * 1_200)
     assert sum(segment.length for segment in file.segments) == 72_000_000_000
     assert "nearly all of it repetitions" in cas.shard(shard_of([file], [xorb]))["message"]
+
+
+def test_a_file_of_crumbs(cas: Cas) -> None:
+    builder = XorbBuilder()
+    for number in range(100):
+        builder.append(bytes([number]))
+    xorb = builder.finish()
+    assert cas.xorb(xorb).status_code == 200
+    crumbs = describe(bytes(range(100)), (xorb, 0, 100))
+    assert "cut into 100 chunks" in cas.shard(shard_of([crumbs]))["message"]
+    few = describe(bytes(range(10)), (xorb, 0, 10))
+    assert cas.shard(shard_of([few])) == {"type": "result"}
 
 
 def test_frames_keep_the_connection_alive(cas: Cas, monkeypatch: pytest.MonkeyPatch) -> None:
