@@ -29,6 +29,8 @@ _EPOCH_SECONDS = 5 * 24 * 3600
 # clients ask about, so an answer with a single xorb would miss most of a file.
 _BEFORE, _AFTER = 4, 27
 _MOST_CHUNKS = 65_536
+# Files that begin alike, such as versions and fine-tunes of one model, have xorbs of their own with that beginning.
+_MOST_HOLDERS = 3
 
 
 def answer(hub: Hub, caller: Caller, chunk_hash: bytes) -> bytes | None:
@@ -44,15 +46,13 @@ def answer(hub: Hub, caller: Caller, chunk_hash: bytes) -> bytes | None:
 
 
 def around(tx: Transaction, scope: ReadScope | None, repo_id: str, chunk_hash: bytes) -> list[XorbRow]:
-    """The newest xorb with this chunk that may be used, and those near it in a file, in the file's order."""
+    """The newest xorbs with this chunk that may be used, and what is near each in a file, in the file's order."""
     holding = xorbs.with_chunk(tx, chunk_hash)
     usable = xorbs.visible_hashes(tx, scope, repo_id, holding)
-    found = next((xorb_hash for xorb_hash in holding if xorb_hash in usable), None)
-    if found is None:
-        return []
-    near = _neighbours(tx, found)
+    found = [xorb_hash for xorb_hash in holding if xorb_hash in usable][:_MOST_HOLDERS]
+    near = list(dict.fromkeys(name for xorb_hash in found for name in _neighbours(tx, xorb_hash)))
     rows = xorbs.visible(tx, scope, repo_id, near)
-    return _bounded([rows[xorb_hash] for xorb_hash in near if xorb_hash in rows], found)
+    return _bounded([rows[xorb_hash] for xorb_hash in near if xorb_hash in rows], set(found))
 
 
 def _neighbours(tx: Transaction, xorb_hash: bytes) -> list[bytes]:
@@ -64,11 +64,11 @@ def _neighbours(tx: Transaction, xorb_hash: bytes) -> list[bytes]:
     return order[max(0, place - _BEFORE) : place + _AFTER + 1]
 
 
-def _bounded(rows: Sequence[XorbRow], found: bytes) -> list[XorbRow]:
-    """As many rows as the limit on chunks allows, the one asked about in any case."""
+def _bounded(rows: Sequence[XorbRow], found: set[bytes]) -> list[XorbRow]:
+    """As many rows as the limit on chunks allows, those with the chunk in any case."""
     left, kept = _MOST_CHUNKS, []
     for row in rows:
         left -= len(row.chunk_index) // 40
-        if left >= 0 or row.hash == found:
+        if left >= 0 or row.hash in found:
             kept.append(row)
     return kept

@@ -53,6 +53,16 @@ def test_neighbours_in_a_file_come_along(ada: Person) -> None:
     assert found == [xorb.xorb_hash for xorb in built[:28]]
 
 
+def test_files_that_begin_alike_all_count(ada: Person) -> None:
+    cas = ada.cas(ada.repo("m"))
+    start = noise(140_000, 1)
+    files = [pack(start + noise(60_000, seed)) for seed in range(2, 7)]
+    for file in files:
+        cas.send(file)
+    found = [xorb.xorb_hash for xorb in parse_shard(cas.chunk(files[0].xorb).content).xorbs]
+    assert found == [file.xorb.xorb_hash for file in reversed(files[-3:])]
+
+
 def test_answers_are_bounded(ada: Person, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(xet_dedup, "_MOST_CHUNKS", 3)
     cas = ada.cas(ada.repo("m"))
