@@ -203,6 +203,10 @@ def _check(settings: Settings) -> None:
             "gc_grace_days must be at least 22: clients remember what they uploaded for 21 days and would "
             "refer to bytes that are gone."
         )
+    if settings.signed_url_seconds < 60:
+        raise ConfigurationError(
+            "signed_url_seconds must be at least 60: clients wait some seconds before they use a new address."
+        )
     if settings.public_url and not settings.public_url.startswith(("http://", "https://")):
         raise ConfigurationError("public_url must begin with http:// or https://.")
     if settings.workers < 1 or not 0 < settings.port < 65536:

@@ -32,6 +32,7 @@ def test_each_source_wins_over_the_one_before(tmp_path: Path) -> None:
         ("registration = 'all'", "must be one of open, invite, closed"),
         ("port = [", "cannot be read"),
         ("gc_grace_days = 3", "at least 22"),
+        ("signed_url_seconds = 5", "at least 60"),
         ("public_url = 'hub.example'", "must begin with http"),
         ("port = 0", "between 1 and 65535"),
     ],
