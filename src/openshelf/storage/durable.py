@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 _FEW = 32
@@ -21,18 +22,21 @@ def sync_path(path: Path) -> None:
 
 
 def sync_files(paths: Iterable[Path]) -> None:
-    """fsync files and the folders that name them; many at once by one syncfs(2) of their file system."""
+    """fsync files and the folders that name them; many at once by one syncfs(2) of their file system.
+
+    A file that is gone is passed over: a repack takes loose objects away when its pack, with the same objects, is on
+    disk.
+    """
     files = list(paths)
     if not files:
         return
     if len(files) > _FEW:
-        sync_file_system(files[0].parent)
+        sync_file_system(files[0].parent.parent)
         return
-    for path in files:
-        sync_path(path)
-    for folder in {path.parent for path in files}:
-        sync_path(folder)
-        sync_path(folder.parent)
+    folders = {path.parent for path in files}
+    for path in (*files, *folders, *(folder.parent for folder in folders)):
+        with suppress(FileNotFoundError):
+            sync_path(path)
 
 
 def sync_file_system(folder: Path) -> None:
