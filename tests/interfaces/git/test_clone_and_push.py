@@ -66,17 +66,17 @@ def test_branches_and_tags_come_move_and_go(world: World, here: WorkingCopy) -> 
     first = copy.commit(a="1")
     copy.git("tag", "light")
     copy.git("tag", "-a", "noted", "-m", "with a note")
-    copy.git("push", "origin", "HEAD:refs/heads/work/one", "light", "noted")
+    copy.git("push", "origin", "HEAD:refs/heads/topic/one", "light", "noted")
     found = _recorded(world, repo.id)
-    assert {found["refs/heads/work/one"], found["refs/tags/light"], found["refs/tags/noted"]} == {first}
+    assert {found["refs/heads/topic/one"], found["refs/tags/light"], found["refs/tags/noted"]} == {first}
     listed = copy.git("ls-remote", "origin", "refs/tags/noted*")
     assert f"{first}\trefs/tags/noted^{{}}" in listed
 
     second = copy.commit(a="2")
     copy.git("tag", "-f", "-a", "noted", "-m", "moved")
-    copy.git("push", "--force", "origin", "noted", "HEAD:work/one")
+    copy.git("push", "--force", "origin", "noted", "HEAD:topic/one")
     assert _recorded(world, repo.id)["refs/tags/noted"] == second
-    copy.git("push", "origin", ":light", ":noted", ":work/one")
+    copy.git("push", "origin", ":light", ":noted", ":topic/one")
     assert list(_recorded(world, repo.id)) == ["refs/heads/main"]
     assert accept.reconcile(world.hub, repo.id) == 0
 
