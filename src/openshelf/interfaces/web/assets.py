@@ -1,4 +1,8 @@
-"""Stylesheet, script and icon: read from the package once, named by their content, kept by browsers for ever."""
+"""Stylesheet, scripts and icon: read from the package once, named by their content, kept by browsers for ever.
+
+The one stylesheet is put together from ``static/styles`` in the order of the names, the script of every page from
+``static/scripts``; a script that one page alone needs lies in ``static`` itself.
+"""
 
 from __future__ import annotations
 
@@ -35,8 +39,11 @@ class Asset:
 
 @cache
 def assets() -> Mapping[str, Asset]:
-    """File name to Asset, for every file of ``static/``."""
-    return {path.name: _read(path) for path in sorted(FOLDER.iterdir()) if path.suffix in _TYPES}
+    """File name to Asset, for every file of ``static/`` and the two that are put together."""
+    found = {path.name: path.read_bytes() for path in sorted(FOLDER.iterdir()) if path.suffix in _TYPES}
+    found["openshelf.css"] = _joined("styles", ".css")
+    found["openshelf.js"] = b'"use strict";\n' + _joined("scripts", ".js")
+    return {name: _asset(name, content) for name, content in found.items()}
 
 
 def address(name: str) -> str:
@@ -55,11 +62,16 @@ def serve(request: Request) -> Response:
     return Response(asset.content, media_type=asset.media_type, headers=headers)
 
 
-def _read(path: Path) -> Asset:
-    content = path.read_bytes()
+def _joined(folder: str, suffix: str) -> bytes:
+    parts = sorted(path for path in (FOLDER / folder).iterdir() if path.suffix == suffix)
+    return b"\n".join(path.read_bytes() for path in parts)
+
+
+def _asset(name: str, content: bytes) -> Asset:
     mark = hashlib.sha256(content).hexdigest()[:12]
-    address = f"/static/{path.stem}.{mark}{path.suffix}"
-    return Asset(address, content, gzip.compress(content, 9, mtime=0), _TYPES[path.suffix])
+    stem, dot, suffix = name.rpartition(".")
+    address = f"/static/{stem}.{mark}.{suffix}"
+    return Asset(address, content, gzip.compress(content, 9, mtime=0), _TYPES[dot + suffix])
 
 
 routes = [Route("/static/{name}", serve)]

@@ -1,0 +1,2 @@
+// What went wrong takes the focus.
+document.getElementById("errors")?.focus();
