@@ -32,6 +32,8 @@ from openshelf.storage.store import SERVER_LOCK
 SHUTDOWN_SECONDS = 20
 _LOCK_SECONDS = 5.0
 _BACKLOG = 2048
+# What is received comes in pieces of up to so many bytes, and each costs a change of threads. Grows with need.
+_RECEIVE_BYTES = 2 * 1024 * 1024
 _PR_SET_PDEATHSIG = 1
 _WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104
 
@@ -102,7 +104,7 @@ def _server(settings: Settings) -> MPServer:
         interface=Interfaces.ASGI,
         workers=settings.workers,
         http=HTTPModes.http1,
-        http1_settings=HTTP1Settings(header_read_timeout=30_000),
+        http1_settings=HTTP1Settings(header_read_timeout=30_000, max_buffer_size=_RECEIVE_BYTES),
         websockets=False,
         backlog=_BACKLOG,
         backpressure=_BACKLOG,

@@ -14,7 +14,7 @@ from starlette.responses import Response, StreamingResponse
 from openshelf.errors import InvalidRange, InvalidUpload, TooLarge
 from openshelf.services.fetch import Content
 
-WRITE_BYTES = 4 * 1024 * 1024
+WRITE_BYTES = 1024 * 1024
 STALL_SECONDS = 120.0
 _RANGE = re.compile(r"bytes=(\d*)-(\d*)\Z")
 
@@ -94,15 +94,20 @@ async def receive_into(request: Request, sink: Sink, limit: int, *, exactly: int
             waiting.append(piece)
             held += len(piece)
             if held >= WRITE_BYTES:
-                await to_thread.run_sync(sink.write, b"".join(waiting))
+                await to_thread.run_sync(_write_all, sink, waiting)
                 waiting, held = [], 0
     except ClientDisconnect:
         raise InvalidUpload("The connection was closed before the upload was complete; send it again.") from None
     if waiting:
-        await to_thread.run_sync(sink.write, b"".join(waiting))
+        await to_thread.run_sync(_write_all, sink, waiting)
     if exactly is not None and size != exactly:
         raise InvalidUpload(f"{size} bytes arrived where {exactly} were announced; send it again.")
     return size
+
+
+def _write_all(sink: Sink, pieces: list[bytes]) -> None:
+    for piece in pieces:
+        sink.write(piece)
 
 
 async def _without_stalls(pieces: AsyncGenerator[bytes, None]) -> AsyncIterator[bytes]:
