@@ -51,6 +51,7 @@ class Entry:
     blob: Blob | None = None
     is_executable: bool = False
     is_symlink: bool = False
+    is_submodule: bool = False
 
     @property
     def name(self) -> str:

@@ -178,7 +178,7 @@ class GitRepository:
             item = tree[path]
         except (KeyError, ValueError):
             raise EntryNotFound(f"Entry not found: {path}", commit) from None
-        return self._entry(path, str(item.id), int(item.filemode))
+        return self.entry_of(path, str(item.id), int(item.filemode))
 
     def some_entries(self, commit: str, paths: Iterable[str]) -> dict[str, Entry]:
         """The entries at those of ``paths`` that are there. Each folder is read once, however many paths are in it."""
@@ -189,7 +189,7 @@ class GitRepository:
             tree = self._subtree(folders, folder)
             item = tree[name] if tree is not None and name and "\0" not in name and name in tree else None
             if item is not None:
-                found[path] = self._entry(path, str(item.id), int(item.filemode))
+                found[path] = self.entry_of(path, str(item.id), int(item.filemode))
             elif not path:
                 found[path] = Entry("", str(folders[""].id), 0, is_folder=True)
         return found
@@ -213,7 +213,7 @@ class GitRepository:
     def folder(self, tree_id: str, prefix: str) -> Iterator[Entry]:
         """What lies in the tree with this git id; ``prefix`` goes before each name to make its path."""
         for item in self._object(tree_id, pygit2.Tree):
-            yield self._entry(prefix + str(item.name), str(item.id), int(item.filemode))
+            yield self.entry_of(prefix + str(item.name), str(item.id), int(item.filemode))
 
     def _walk(self, tree_id: str, prefix: str, recursive: bool) -> Iterator[Entry]:
         for entry in self.folder(tree_id, prefix):
@@ -221,11 +221,12 @@ class GitRepository:
             if recursive and entry.is_folder:
                 yield from self._walk(entry.oid, entry.path + "/", recursive)
 
-    def _entry(self, path: str, oid: str, mode: int) -> Entry:
+    def entry_of(self, path: str, oid: str, mode: int) -> Entry:
+        """The entry that a tree with this git id and mode at ``path`` has."""
         if mode == FileMode.TREE:
             return Entry(path, oid, 0, is_folder=True)
         if mode == FileMode.COMMIT:
-            return Entry(path, oid, 0)
+            return Entry(path, oid, 0, is_submodule=True)
         _type, size = self.git.odb.read_header(oid)
         blob = Blob.from_pointer(self.read(oid)) if 100 < size <= MAX_POINTER_BYTES else None
         return Entry(
