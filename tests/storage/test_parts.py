@@ -77,6 +77,28 @@ def test_an_upload_without_parts(tmp_path: Path) -> None:
     assert list((tmp_path / "temporary").iterdir()) == []
 
 
+def test_parts_that_arrived_whole_are_known_and_forgotten_with_the_upload(tmp_path: Path) -> None:
+    parts, blobs = _stores(tmp_path)
+    half = len(CONTENT) // 2
+    assert parts.received(UPLOAD) == frozenset()
+    for offset, whole in ((half, True), (0, False)):
+        writer = parts.part_writer(UPLOAD, offset)
+        writer.write(CONTENT[offset : offset + half])
+        writer.close(whole=whole)
+    assert parts.received(UPLOAD) == {(half, half)}
+    os.truncate(parts.root / UPLOAD, half + 1)
+    assert parts.received(UPLOAD) == frozenset(), "a note of bytes that are not there counts for nothing"
+    _send(parts, 0, b"y" + CONTENT[1:])
+    with pytest.raises(InvalidUpload):
+        parts.finish(UPLOAD, BLOB, blobs)
+    assert parts.received(UPLOAD) == frozenset(), "wrong bytes are asked for again"
+    writer = parts.part_writer(UPLOAD, 0)
+    writer.write(CONTENT)
+    writer.close(whole=True)
+    parts.finish(UPLOAD, BLOB, blobs)
+    assert list(parts.root.iterdir()) == []
+
+
 @pytest.mark.parametrize("name", ["", "../secret.key", "a/b", f"{'g' * 24}-{'0' * 64}", f"{'a' * 24}-{'0' * 63}"])
 def test_names_cannot_leave_the_folder(tmp_path: Path, name: str) -> None:
     parts, _ = _stores(tmp_path)
@@ -88,6 +110,7 @@ def test_names_cannot_leave_the_folder(tmp_path: Path, name: str) -> None:
 def test_what_is_given_up_is_discarded(tmp_path: Path) -> None:
     parts, _ = _stores(tmp_path)
     _send(parts, 0, CONTENT)
+    parts.part_writer(UPLOAD, 0).close(whole=True)
     assert parts.discard_older_than(60) == 0
     old = time.time() - 3600
     os.utime(parts.root / UPLOAD, (old, old))

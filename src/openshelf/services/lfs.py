@@ -27,6 +27,7 @@ from openshelf.storage.parts import PartWriter
 
 MAX_OBJECTS = 1000
 MAX_PARTS = 1000
+MIN_PART_BYTES = 1024 * 1024
 FINISH_SECONDS = 3600.0
 # Nobody is held to more than this speed: a ticket for a large file is good for longer.
 _SLOWEST_BYTES_PER_SECOND = 100_000
@@ -89,12 +90,21 @@ def check_may_upload(hub: Hub, actor: Actor, repo: Repo) -> None:
     raise Forbidden(f"Your token may read {repo.full_name}, but not upload to it; use one that may write.")
 
 
-def plan_uploads(hub: Hub, actor: Actor, repo: Repo, wanted: Sequence[Blob], *, in_parts: bool) -> list[Step]:
-    """What to send, each in one piece or, where ``in_parts`` is possible and one of them is large, in parts."""
+def plan_uploads(
+    hub: Hub, actor: Actor, repo: Repo, wanted: Sequence[Blob], *, in_parts: bool, part_bytes: int = 0
+) -> list[Step]:
+    """What to send, each in one piece or, where ``in_parts`` is possible and one of them is large, in parts.
+
+    ``part_bytes``: the size of parts that the client asks for, in bytes; 0 leaves it to the hub, whose own size is
+    the most that is granted.
+    """
     check_may_upload(hub, actor, repo)
     with hub.storage.catalogue.read() as tx:
         known = blobs.visible(tx, read_scope(actor), repo.id, [blob.sha256 for blob in wanted])
-    in_parts = in_parts and any(blob.size > hub.settings.lfs_part_bytes for blob in wanted)
+    part = min(max(part_bytes, MIN_PART_BYTES), hub.settings.lfs_part_bytes) if part_bytes else 0
+    part = part or hub.settings.lfs_part_bytes
+    if not in_parts or not any(blob.size > part for blob in wanted):
+        part = 0
     steps, added = [], 0
     for blob in wanted:
         row = known.get(blob.sha256)
@@ -109,7 +119,7 @@ def plan_uploads(hub: Hub, actor: Actor, repo: Repo, wanted: Sequence[Blob], *, 
             steps.append(Step(blob, error=error))
             continue
         added += blob.size
-        steps.append(_upload_step(hub, actor, repo, blob, in_parts=in_parts))
+        steps.append(_upload_step(hub, actor, repo, blob, part))
     return steps
 
 
@@ -200,7 +210,20 @@ class PartUpload:
 
     def finish(self) -> str:
         """The part's ETag."""
-        return self._writer.close()
+        return self._writer.close(whole=self._writer.size == self.size)
+
+
+def received_parts(hub: Hub, ticket: Ticket) -> list[int]:
+    """Numbers of the parts that have arrived whole in this account's upload of the blob, in order."""
+    if not ticket.part_bytes:
+        return []
+    there = hub.storage.parts.received(ticket.upload)
+    count = -(-ticket.blob.size // ticket.part_bytes)
+    return [
+        number
+        for number in range(1, count + 1)
+        if ((number - 1) * ticket.part_bytes, ticket.part_size(number)) in there
+    ]
 
 
 def complete(hub: Hub, ticket: Ticket, numbers: Sequence[int]) -> None:
@@ -219,8 +242,8 @@ def complete(hub: Hub, ticket: Ticket, numbers: Sequence[int]) -> None:
         record_whole(hub, ticket.repo, hub.storage.parts.finish(ticket.upload, ticket.blob, hub.storage.blobs))
 
 
-def _upload_step(hub: Hub, actor: Actor, repo: Repo, blob: Blob, *, in_parts: bool) -> Step:
-    part = max(hub.settings.lfs_part_bytes, -(-blob.size // MAX_PARTS)) if in_parts and blob.size else 0
+def _upload_step(hub: Hub, actor: Actor, repo: Repo, blob: Blob, part_bytes: int) -> Step:
+    part = max(part_bytes, -(-blob.size // MAX_PARTS)) if part_bytes and blob.size else 0
     seconds = _seconds(hub, blob)
     account_id = actor.account.id if actor.account else ""
     data = {"repo": repo.id, "oid": blob.sha256, "size": blob.size, "by": account_id, "part": part}

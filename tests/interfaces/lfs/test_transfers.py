@@ -202,6 +202,45 @@ def test_parts_are_sent_again_after_a_failure(bench: Bench) -> None:
     assert bench.linked(content)
 
 
+def test_an_upload_goes_on_where_it_was(bench: Bench) -> None:
+    content = os.urandom(3 * PART + 1)
+
+    def there() -> list[int]:
+        href = bench.batch(content)["objects"][0]["actions"]["upload"]["href"]
+        answer = bench.anybody.get(_path(href).replace("/complete?", "/parts?"))
+        assert answer.status_code == 200
+        return list(answer.json()["parts"])
+
+    assert there() == []
+    _, href, pieces = _parts(bench, content)
+    bench.put(*pieces[2])
+    bench.put(*pieces[0])
+    assert bench.put(pieces[1][0], pieces[1][1][:500]).status_code == 400
+    assert there() == [1, 3]
+    bench.put(*pieces[1])
+    bench.put(*pieces[3])
+    assert there() == [1, 2, 3, 4]
+    assert _complete(bench, href, content, ["x"] * 4).status_code == 200
+    assert "actions" not in bench.batch(content)["objects"][0]
+    assert bench.anybody.get(_path(pieces[0][0]).replace("/1?", "?")).json()["parts"] == []
+    assert bench.anybody.get(f"/api/lfs/objects/{_sha256(content)}/parts").status_code == 401
+
+
+def test_a_client_may_ask_for_smaller_parts(bench: Bench, tmp_path: Path) -> None:
+    request = {"operation": "upload", "transfers": ["multipart"], "objects": [{"oid": _sha256(b"x"), "size": 5 * PART}]}
+
+    def size(wanted: Any) -> Any:
+        answer = bench.alice.post(f"{bench.address()}/objects/batch", json={**request, "chunk_size": wanted})
+        if answer.status_code != 200:
+            return answer.status_code
+        return int(answer.json()["objects"][0]["actions"]["upload"]["header"]["chunk_size"])
+
+    assert size(0) == PART
+    assert size(5 * PART) == PART, "the size of the hub is the most"
+    assert size(1) == PART, "tiny parts cost more than they help"
+    assert [size(wrong) for wrong in (-1, "1", True, 1.5)] == [400] * 4
+
+
 def test_completing_before_any_part(bench: Bench) -> None:
     content = os.urandom(PART + 1)
     _, href, _ = _parts(bench, content)

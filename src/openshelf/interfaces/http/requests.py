@@ -14,6 +14,7 @@ from openshelf.domain.names import RepoId, RepoKind
 from openshelf.domain.people import ANONYMOUS, Actor
 from openshelf.domain.repos import Repo
 from openshelf.errors import BadCredentials, Invalid
+from openshelf.interfaces.http import form_tokens
 from openshelf.services import accounts, repos
 from openshelf.services.hub import Hub
 
@@ -52,7 +53,8 @@ def client_address(request: Request) -> str:
 def actor_of(request: Request) -> Actor:
     """Who asks: by token, else by session where the request changes nothing; counted against the rate limit.
 
-    A session also counts for a form of the pages, once its token has been checked (``request.state.form_checked``).
+    A session also counts for a form of the pages, once its token has been checked (``request.state.form_checked``),
+    and for what a script of the pages asks of the API, with such a token in the header ``X-CSRF-Token``.
     Reads the catalogue, so call it off the event loop. The answer is kept for the rest of the request. Raises
     BadCredentials, RateLimited.
     """
@@ -95,11 +97,20 @@ def _recognise(request: Request) -> Actor:
     if token:
         return accounts.actor_by_token(hub, token)
     secret = request.cookies.get(SESSION_COOKIE)
-    if secret and (request.method in _SAFE or getattr(request.state, "form_checked", False)):
+    if secret and (request.method in _SAFE or _is_from_our_pages(request, secret)):
         found = accounts.actor_by_session(hub, secret)
         if found:
             return found[0]
     return ANONYMOUS
+
+
+def _is_from_our_pages(request: Request, secret: str) -> bool:
+    if getattr(request.state, "form_checked", False):
+        return True
+    if request.headers.get("sec-fetch-site", "same-origin") != "same-origin":
+        return False
+    given = request.headers.get(form_tokens.HEADER, "")
+    return bool(given) and form_tokens.is_good(hub_of(request), secret, given)
 
 
 def count(request: Request, actor: Actor) -> None:

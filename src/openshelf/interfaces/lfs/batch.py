@@ -32,6 +32,17 @@ def read_request(request: Any) -> tuple[str, list[str], list[Blob]]:
     return operation, transfers, [read_object(item) for item in objects]
 
 
+def read_part_bytes(request: Any) -> int:
+    """The size of parts that the client would like, 0 where it does not say: ``chunk_size``, our own extension.
+
+    A browser that may be closed at any time wants smaller parts than git-lfs. Raises Invalid.
+    """
+    size = request.get("chunk_size", 0)
+    if not isinstance(size, int) or isinstance(size, bool) or not 0 <= size <= MAX_SIZE:
+        raise Invalid("chunk_size must be a number of bytes.")
+    return size
+
+
 def read_object(item: Any) -> Blob:
     """One ``{"oid": ..., "size": ...}``. Raises Invalid."""
     oid, size = (item.get("oid"), item.get("size")) if isinstance(item, dict) else (None, None)

@@ -16,7 +16,7 @@ from openshelf.domain.repos import Repo
 from openshelf.errors import BlobNotFound, Invalid, NotSignedIn, Unsupported
 from openshelf.interfaces.http.bodies import file_response, read_body, receive_into
 from openshelf.interfaces.http.requests import base_url, hub_of, repo_of
-from openshelf.interfaces.lfs.batch import answer, read_object, read_request
+from openshelf.interfaces.lfs.batch import answer, read_object, read_part_bytes, read_request
 from openshelf.interfaces.lfs.errors import MEDIA_TYPE
 from openshelf.services import lfs
 from openshelf.services.hub import Hub
@@ -28,12 +28,15 @@ MAX_REQUEST = 4 * 1024 * 1024
 async def batch(request: Request) -> Response:
     """Say for each object how to send or fetch it."""
     hub, actor, repo = await to_thread.run_sync(_repo, request)
-    operation, transfers, wanted = read_request(await _json(request))
+    content = await _json(request)
+    operation, transfers, wanted = read_request(content)
     if operation == "download":
         steps = await to_thread.run_sync(lfs.plan_downloads, hub, repo, wanted)
     else:
-        in_parts = "multipart" in transfers
-        steps = await to_thread.run_sync(lambda: lfs.plan_uploads(hub, actor, repo, wanted, in_parts=in_parts))
+        in_parts, size = "multipart" in transfers, read_part_bytes(content)
+        steps = await to_thread.run_sync(
+            lambda: lfs.plan_uploads(hub, actor, repo, wanted, in_parts=in_parts, part_bytes=size)
+        )
     return _answer(answer(operation, steps, base_url(request)))
 
 
@@ -89,6 +92,12 @@ async def upload_part(request: Request) -> Response:
         with CancelScope(shield=True):
             etag = await to_thread.run_sync(taking.finish)
     return Response(headers={"ETag": f'"{etag}"'})
+
+
+async def parts(request: Request) -> Response:
+    """Say which parts of an object have arrived, for a client that goes on with an upload."""
+    hub, ticket = await to_thread.run_sync(_ticket, request, Purpose.UPLOAD)
+    return _answer({"parts": await to_thread.run_sync(lfs.received_parts, hub, ticket)})
 
 
 async def complete(request: Request) -> Response:
@@ -159,6 +168,7 @@ routes = [
     Route(_OBJECT, download, methods=["GET"]),
     Route(_OBJECT, upload, methods=["PUT"]),
     Route(_OBJECT + "/parts/{number:int}", upload_part, methods=["PUT"]),
+    Route(_OBJECT + "/parts", parts, methods=["GET"]),
     Route(_OBJECT + "/complete", complete, methods=["POST"]),
     Route(_OBJECT + "/verify", verify, methods=["POST"]),
 ]

@@ -6,23 +6,18 @@ Another site can neither read that secret nor make the token.
 
 from __future__ import annotations
 
-import base64
-import binascii
-import hashlib
-import hmac
 import secrets
 from urllib.parse import urlsplit
 
 from starlette.requests import Request
 
 from openshelf.errors import Forbidden
+from openshelf.interfaces.http import form_tokens
 from openshelf.interfaces.http.requests import SESSION_COOKIE, base_url, hub_of
 from openshelf.services.hub import Hub
-from openshelf.services.signing import derive_key
 
 FIELD = "csrf"
 COOKIE = "openshelf_form"
-_SIZE = 32
 
 
 def secret_of(request: Request) -> str | None:
@@ -35,9 +30,8 @@ def new_secret() -> str:
 
 
 def token(hub: Hub, secret: str) -> str:
-    """A token for one page. It is masked anew each time, so that compression cannot give it away (BREACH)."""
-    mask = secrets.token_bytes(_SIZE)
-    return base64.urlsafe_b64encode(mask + _xor(mask, _mac(hub, secret))).decode()
+    """A token for one page."""
+    return form_tokens.make(hub, secret)
 
 
 def check_origin(request: Request) -> None:
@@ -58,23 +52,9 @@ def check(request: Request, given: str) -> None:
     """Raises Forbidden unless ``given`` is a token made for this browser."""
     check_origin(request)
     secret = secret_of(request)
-    try:
-        value = base64.b64decode(given.encode("ascii"), altchars=b"-_", validate=True)
-    except (binascii.Error, ValueError):
-        value = b""
-    if secret and len(value) == 2 * _SIZE:
-        found = _xor(value[:_SIZE], value[_SIZE:])
-        if hmac.compare_digest(found, _mac(hub_of(request), secret)):
-            return
+    if secret and form_tokens.is_good(hub_of(request), secret, given):
+        return
     raise Forbidden(
         "You have signed in or out since this page was opened, or your browser refuses cookies. Nothing was done. "
         "Go back, reload the page and send the form again."
     )
-
-
-def _mac(hub: Hub, secret: str) -> bytes:
-    return hmac.digest(derive_key(hub, "csrf"), secret.encode(), hashlib.sha256)
-
-
-def _xor(one: bytes, other: bytes) -> bytes:
-    return bytes(a ^ b for a, b in zip(one, other, strict=True))
