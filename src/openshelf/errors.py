@@ -28,6 +28,7 @@
     ├── Unavailable                try again later: busy, read-only, starting
     ├── Unsupported                part of a protocol that this hub does not offer
     ├── StorageFault               stored bytes are missing or are not what they should be
+    │   └── DamagedBytes           they are there, and were changed on disk
     └── ConfigurationError         a setting or the installation is wrong
 
 A message says what happened, to what, and what to do next. Nothing here knows of HTTP: each interface
@@ -179,6 +180,13 @@ class Unsupported(OpenshelfError):
 
 class StorageFault(OpenshelfError):
     """Stored bytes are missing or damaged."""
+
+
+class DamagedBytes(StorageFault):
+    """Stored bytes are not what was stored: sending the same file again replaces them. ``what`` they are, and how."""
+
+    def __init__(self, what: str, how: str) -> None:
+        super().__init__(f"The {what} is damaged: {how}. `openshelf scrub` tells what is concerned.")
 
 
 class ConfigurationError(OpenshelfError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ import sqlalchemy as sa
 from openshelf.errors import ConfigurationError
 from openshelf.storage import store
 from openshelf.storage.locks import DiskLocks
+from tests.storage.former_layout import take_back
 
 
 def test_a_new_folder_is_private_and_complete(tmp_path: Path) -> None:
@@ -62,27 +64,24 @@ def test_a_folder_that_cannot_be_made_is_said(tmp_path: Path) -> None:
 
 
 def test_nothing_is_upgraded_beneath_a_running_server(tmp_path: Path) -> None:
-    storage = store.open_storage(tmp_path)
-    with storage.catalogue.write() as tx:
-        tx.execute(sa.text("ALTER TABLE blobs DROP COLUMN used_at"))
-        tx.execute(sa.text("UPDATE alembic_version SET version_num = '0001'"))
-    storage.close()
+    store.open_storage(tmp_path).close()
+    take_back(tmp_path, "0001")
     running = DiskLocks(tmp_path / "locks").hold(store.SERVER_LOCK)
     with running, pytest.raises(ConfigurationError, match="Stop it first"):
         store.open_storage(tmp_path)
     assert not (tmp_path / "backups").exists()
+    assert json.loads((tmp_path / "format.json").read_text()) == {"format": 1}
     store.open_storage(tmp_path).close()
     assert len(list((tmp_path / "backups").iterdir())) == 1
 
 
 def test_a_first_schema_is_brought_up_to_date(tmp_path: Path) -> None:
-    storage = store.open_storage(tmp_path)
-    with storage.catalogue.write() as tx:
-        tx.execute(sa.text("ALTER TABLE blobs DROP COLUMN used_at"))
-        tx.execute(sa.text("UPDATE alembic_version SET version_num = '0001'"))
-        row = {"sha256": "a" * 64, "at": 1_700_000_000_000_000}
-        tx.execute(sa.text("INSERT INTO blobs (sha256, size, is_whole, created_at) VALUES (:sha256, 1, 1, :at)"), row)
-    storage.close()
+    store.open_storage(tmp_path).close()
+    take_back(tmp_path, "0001")
+    with sqlite3.connect(tmp_path / "catalogue.db") as database:
+        row = ("a" * 64, 1_700_000_000_000_000)
+        database.execute("INSERT INTO blobs (sha256, size, is_whole, created_at) VALUES (?, 1, 1, ?)", row)
+    database.close()
     storage = store.open_storage(tmp_path)
     with storage.catalogue.read() as tx:
         assert tx.scalar(sa.text("SELECT used_at FROM blobs")) == 1_700_000_000_000_000

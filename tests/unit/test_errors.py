@@ -22,4 +22,4 @@ def test_the_drawing_shows_the_tree() -> None:
 
 def test_only_faults_of_the_hub_are_500() -> None:
     faults = {kind.__name__ for kind in _tree(OpenshelfError) if status_of(kind.__new__(kind)) == 500}
-    assert faults == {"OpenshelfError", "StorageFault", "ConfigurationError"}
+    assert faults == {"OpenshelfError", "StorageFault", "DamagedBytes", "ConfigurationError"}

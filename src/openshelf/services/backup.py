@@ -21,7 +21,6 @@ from openshelf.services import fsck
 from openshelf.services.accept import reconcile
 from openshelf.services.hub import Hub, now
 from openshelf.services.stored import REMOVAL_LOCK
-from openshelf.services.xet_access import GENERATION_KEY
 from openshelf.storage import search
 from openshelf.storage.catalogue import Catalogue, events, migrate, repos
 from openshelf.storage.durable import make_folder, sync_file_system, write_file
@@ -121,7 +120,7 @@ def finish_restore(hub: Hub, *, deep: bool = False, progress: Progress = lambda 
         reconcile(hub, repo_id)
     with hub.storage.catalogue.write() as tx:
         # Larger than any number that was counted up, so that no client has seen this address.
-        events.set_meta(tx, GENERATION_KEY, str(int(time.time())))
+        events.set_meta(tx, events.GENERATION_KEY, str(int(time.time())))
     return fsck.check(hub, deep=deep, progress=progress)
 
 

@@ -16,7 +16,7 @@ from openshelf.errors import StorageFault, Unavailable
 from openshelf.services import chunked
 from openshelf.services.chunk_runs import KnownChunks, Run
 from openshelf.services.hub import Hub, now
-from openshelf.services.stored import REMOVAL_LOCK
+from openshelf.services.stored import REMOVAL_LOCK, remove_whole
 from openshelf.services.xet_shards import share_public
 from openshelf.services.xet_upload import keep_xorb
 from openshelf.storage.catalogue import blobs, xorbs
@@ -87,13 +87,14 @@ def _verify(hub: Hub, row: BlobRow, xet_hash: bytes) -> None:
 
 
 def _drop_whole(hub: Hub, row: BlobRow, xet_hash: bytes) -> None:
-    # Bytes are removed within a write transaction: whoever records the same blob meanwhile finds out in theirs.
-    with hub.storage.locks.hold(REMOVAL_LOCK), hub.storage.catalogue.write() as tx:
-        blobs.save(tx, row.blob, now(), xet_hash=xet_hash)
-        current = blobs.get(tx, row.sha256)
-        if current and current.xet_hash and current.is_whole and xorbs.file(tx, current.xet_hash):
-            blobs.forget_whole(tx, row.sha256)
-            hub.storage.blobs.delete(row.sha256)
+    with hub.storage.locks.hold(REMOVAL_LOCK):
+        with hub.storage.catalogue.write() as tx:
+            blobs.save(tx, row.blob, now(), xet_hash=xet_hash)
+            current = blobs.get(tx, row.sha256)
+            if current and current.xet_hash and current.is_whole and xorbs.file(tx, current.xet_hash):
+                blobs.forget_whole(tx, row.sha256)
+        # Not before the chunked form is recorded for good.
+        remove_whole(hub, row.sha256)
 
 
 class _Draft:
@@ -120,7 +121,8 @@ class _Draft:
         if not self._builder.fits(length):
             self._flush()
         end = self._offset + length
-        chunk = self._hub.storage.blobs.objects.read_range(self._sha256, self._offset, end)
+        # The chunk was read and hashed before, and all of the file is hashed once more at the end.
+        chunk = self._hub.storage.blobs.objects.read_range(self._sha256, self._offset, end, check=False)
         number = self._builder.append(chunk, name)
         self._append(FileSegment(_PENDING, number, number + 1, length))
         self._offset = end

@@ -42,14 +42,13 @@ def chunks(
     """The chunks of a file, or of its bytes first..last inclusive, in pieces of at most 128 KiB.
 
     Without ``check``, which must then be of a whole file, they are not compared with their hashes. Raises
-    StorageFault where they are missing, malformed or damaged.
+    StorageFault where they are missing, DamagedBytes where they are malformed or damaged.
     """
     for step, records in _steps(hub, segments, indexes, byte_range):
         try:
             yield from decode_read(step, records) if check else read_chunks(records)
         except XetFormatError as error:
-            message = f"Xorb {to_hex(step.xorb_hash)} is damaged: {error}. Run `openshelf fsck`."
-            raise StorageFault(message) from None
+            raise hub.storage.xorbs.report(to_hex(step.xorb_hash), f"{error}") from None
 
 
 def _steps(
@@ -57,7 +56,9 @@ def _steps(
 ) -> Iterator[tuple[XorbRead, bytes]]:
     try:
         for step in plan_reads(segments, indexes, byte_range):
-            yield step, hub.storage.xorbs.read_range(to_hex(step.xorb_hash), step.byte_start, step.byte_end)
+            # Each chunk has a hash of its own, which says more than the checksum of the block around it.
+            key = to_hex(step.xorb_hash)
+            yield step, hub.storage.xorbs.read_range(key, step.byte_start, step.byte_end, check=False)
     except XetFormatError as error:
         raise StorageFault(f"A stored Xet file cannot be read: {error}. Run `openshelf fsck`.") from None
 

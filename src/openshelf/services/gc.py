@@ -19,7 +19,7 @@ from datetime import datetime, timedelta
 from openshelf.errors import StorageFault
 from openshelf.services.hub import Hub, now
 from openshelf.services.stored import REMOVAL_LOCK
-from openshelf.services.xet_access import GENERATION_KEY, generation
+from openshelf.services.xet_access import generation
 from openshelf.storage.catalogue import Transaction, blobs, events, garbage, repos
 from openshelf.storage.repositories.reachable import reachable_blobs
 from openshelf.xet.hashes import to_hex
@@ -146,7 +146,7 @@ def _sweep_xorbs(hub: Hub, before: datetime) -> tuple[int, int]:
         with hub.storage.catalogue.write() as tx:
             gone = garbage.remove_xorbs(tx, before)
             if gone:
-                events.set_meta(tx, GENERATION_KEY, str(generation(tx) + 1))
+                events.set_meta(tx, events.GENERATION_KEY, str(generation(tx) + 1))
             for xorb_hash, size in gone:
                 if hub.storage.xorbs.delete(to_hex(xorb_hash)):
                     freed += size

@@ -21,7 +21,6 @@ from openshelf.storage.catalogue import accounts as account_rows
 from openshelf.storage.catalogue import repos as repo_rows
 
 PURPOSE = "xet"
-GENERATION_KEY = "xet-generation"
 READ_ONLY = "This hub is read-only at the moment, for maintenance. Try again later."
 
 
@@ -92,7 +91,7 @@ def dedup_scope(hub: Hub, actor: Actor) -> ReadScope | None:
 
 def generation(tx: Transaction) -> int:
     """The number in the store's address. Clients that see a new one forget which xorbs they uploaded."""
-    return int(events.get_meta(tx, GENERATION_KEY) or 1)
+    return int(events.get_meta(tx, events.GENERATION_KEY) or 1)
 
 
 def _issue(hub: Hub, actor: Actor, repo: Repo, scope: Scope) -> XetToken:

@@ -67,8 +67,8 @@ class BlobStore:
         return self.objects.delete(sha256)
 
     def is_intact(self, sha256: str) -> bool:
-        """Read the whole blob and compare its hash."""
+        """Read the whole blob and compare its hash; its checksums, which may be at fault, are not asked."""
         digest = hashlib.sha256()
-        for piece in self.objects.read(sha256):
+        for piece in self.objects.read(sha256, check=False):
             digest.update(piece)
         return digest.hexdigest() == sha256

@@ -16,28 +16,37 @@ import json
 import secrets
 import shutil
 import time
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
+import structlog
+
 from openshelf import __version__
-from openshelf.errors import ConfigurationError
+from openshelf.errors import ConfigurationError, OpenshelfError
 from openshelf.storage.blobs import BlobStore
-from openshelf.storage.catalogue import Catalogue
+from openshelf.storage.catalogue import Catalogue, Transaction, damages
 from openshelf.storage.catalogue.migrate import current_revision, head_revision, upgrade
 from openshelf.storage.durable import make_folder, write_file
 from openshelf.storage.jobs import Jobs
 from openshelf.storage.locks import DiskLocks, Locks
-from openshelf.storage.objects import DiskObjects, Objects
+from openshelf.storage.objects import DiskObjects, Objects, OnDamage
 from openshelf.storage.parts import PartStore
 from openshelf.storage.repositories import Repositories
+from openshelf.xet.hashes import from_hex
 
-FORMAT = 1
+FORMAT = 2
+"""Since 2 the checksums of its blocks lie beside every blob and xorb."""
 FORMAT_FILE = "format.json"
 CATALOGUE_FILE = "catalogue.db"
 JOBS_FILE = "jobs.db"
 TEMPORARY = "temporary"
 SERVER_LOCK = "server"
 SECRET_FILE = "secret.key"  # noqa: S105 - a file name
+
+log = structlog.get_logger("openshelf.storage")
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,18 +96,37 @@ def open_storage(root: Path, *, create: bool = True) -> Storage:
         except BaseException:
             catalogue.close()
             raise
+        _raise_format(root)
     temporary = root / TEMPORARY
     return Storage(
         root=root,
         catalogue=catalogue,
-        blobs=BlobStore(DiskObjects(root / "blobs", temporary)),
-        xorbs=DiskObjects(root / "xorbs", temporary),
+        blobs=BlobStore(DiskObjects(root / "blobs", temporary, _recorder(catalogue, "blob", damages.record_blob))),
+        xorbs=DiskObjects(root / "xorbs", temporary, _recorder(catalogue, "xorb", _record_xorb)),
         parts=PartStore(root / "parts"),
         repositories=Repositories(root / "repositories"),
         locks=locks,
         jobs=Jobs(root / JOBS_FILE),
         secret=secret,
     )
+
+
+_Record = Callable[[Transaction, str, str, datetime], bool]
+
+
+def _recorder(catalogue: Catalogue, kind: str, record: _Record) -> OnDamage:
+    """Writes damage into the log and the catalogue; the reader that found it must not fail for another reason."""
+
+    def on_damage(key: str, message: str) -> None:
+        log.error("stored bytes are damaged", kind=kind, key=key, reason=message)
+        with suppress(OpenshelfError), catalogue.write() as tx:
+            record(tx, key, message, datetime.now(UTC))
+
+    return on_damage
+
+
+def _record_xorb(tx: Transaction, key: str, message: str, at: datetime) -> bool:
+    return damages.record_xorb(tx, from_hex(key), message, at)
 
 
 def _make_root(root: Path) -> None:
@@ -129,14 +157,29 @@ def check_format(root: Path) -> None:
             raise ConfigurationError(f"{root} has a catalogue but no {FORMAT_FILE}; restore it from a backup.")
         write_file(path, json.dumps({"format": FORMAT}).encode())
         return
-    try:
-        found = int(json.loads(path.read_bytes())["format"])
-    except (ValueError, KeyError, TypeError) as error:
-        raise ConfigurationError(f"{path} is damaged: {error}. Restore it from a backup.") from error
+    found = _format(path)
     if found > FORMAT:
         raise ConfigurationError(
             f"{root} has storage format {found}; this release reads up to {FORMAT}. Install the newer release."
         )
+
+
+def _raise_format(root: Path) -> None:
+    """Keep older releases from a folder that this one writes to.
+
+    The catalogue was brought up to date before, after a backup. What else the new format has is added in the background
+    (``services.scrub``); until then a store without the file ``summed`` may lack checksums.
+    """
+    path = root / FORMAT_FILE
+    if _format(path) < FORMAT:
+        write_file(path, json.dumps({"format": FORMAT}).encode())
+
+
+def _format(path: Path) -> int:
+    try:
+        return int(json.loads(path.read_bytes())["format"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise ConfigurationError(f"{path} is damaged: {error}. Restore it from a backup.") from error
 
 
 def _secret(path: Path) -> bytes:

@@ -42,6 +42,11 @@ def code_of(error: OpenshelfError) -> str | None:
 
 def public_message(error: OpenshelfError) -> str:
     """What may be told to anybody: faults of the hub itself are for its log."""
+    if isinstance(error, errors.DamagedBytes):
+        return (
+            "What this hub has stored of this file was damaged on disk, so it is not sent. The administrator can see "
+            "it; whoever has the file can mend it by uploading it again."
+        )
     if isinstance(error, errors.StorageFault | errors.ConfigurationError):
         return "The hub cannot read what it has stored. The fault is logged; tell the administrator the request id."
     return error.message

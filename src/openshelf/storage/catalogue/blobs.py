@@ -27,13 +27,14 @@ from openshelf.storage.catalogue.schema import (
 
 @dataclass(frozen=True, slots=True)
 class BlobRow:
-    """A stored blob: where its bytes are."""
+    """A stored blob: where its bytes are, and what is wrong with them, if anything is."""
 
     sha256: str
     size: int
     is_whole: bool
     xet_hash: bytes | None
     created_at: datetime
+    damage: str | None = None
 
     @property
     def blob(self) -> Blob:
@@ -59,7 +60,7 @@ def by_xet_hash(tx: Transaction, xet_hash: bytes) -> list[BlobRow]:
 
 
 def save(tx: Transaction, blob: Blob, at: datetime, *, is_whole: bool = False, xet_hash: bytes | None = None) -> None:
-    """Record verified bytes; what is known already is added to, never taken away."""
+    """Record verified bytes; what is known already is added to, never taken away, unless it is damaged."""
     existing = get(tx, blob.sha256)
     if existing is None:
         tx.execute(
@@ -74,6 +75,9 @@ def save(tx: Transaction, blob: Blob, at: datetime, *, is_whole: bool = False, x
         )
         return
     changes: dict[str, Any] = {"used_at": at}
+    if existing.damage is not None:
+        # What is there is no good, in whichever form: what has come takes its place.
+        changes |= {"is_whole": is_whole, "xet_hash": xet_hash, "damage": None, "damaged_at": None}
     if is_whole and not existing.is_whole:
         changes["is_whole"] = True
     if xet_hash and existing.xet_hash is None:
@@ -223,4 +227,4 @@ def _visible(tx: Transaction, digests: Iterable[str], allowed: sa.ColumnElement[
 
 
 def _blob(row: sa.Row[Any]) -> BlobRow:
-    return BlobRow(row.sha256, row.size, row.is_whole, row.xet_hash, row.created_at)
+    return BlobRow(row.sha256, row.size, row.is_whole, row.xet_hash, row.created_at, row.damage)

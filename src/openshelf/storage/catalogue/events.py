@@ -13,6 +13,9 @@ from openshelf.domain.events import Event, EventKind
 from openshelf.storage.catalogue.engine import Transaction
 from openshelf.storage.catalogue.schema import events, meta, outbox
 
+GENERATION_KEY = "xet-generation"
+"""Names the number in the addresses of the Xet store; clients that see a new one forget what they have sent."""
+
 
 @dataclass(frozen=True, slots=True)
 class OutboxRow:

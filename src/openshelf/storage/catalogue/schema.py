@@ -38,6 +38,16 @@ Hash = sa.LargeBinary(32)
 Seq = sa.BigInteger().with_variant(sa.Integer, "sqlite")
 
 
+def _damage() -> list[sa.Column[Any]]:
+    """What is wrong with stored bytes and when that was found; NULL where nothing is."""
+    return [sa.Column("damage", sa.Text), sa.Column("damaged_at", Timestamp)]
+
+
+def _damage_index(table: sa.Table) -> None:
+    is_damaged = table.c.damaged_at.is_not(None)
+    sa.Index(f"ix_{table.name}_damaged_at", table.c.damaged_at, sqlite_where=is_damaged, postgresql_where=is_damaged)
+
+
 def _repo_id(**options: Any) -> sa.Column[str]:
     return sa.Column("repo_id", Id, sa.ForeignKey("repos.id", ondelete="CASCADE"), nullable=False, **options)
 
@@ -131,9 +141,11 @@ repos = sa.Table(
     sa.Column("stored_bytes", sa.BigInteger, nullable=False, default=0),
     sa.Column("facts", sa.JSON, nullable=False),
     sa.Column("tags", sa.JSON, nullable=False),
+    *_damage(),
     sa.UniqueConstraint("owner_id", "kind", "name_key"),
     sqlite_autoincrement=True,
 )
+_damage_index(repos)
 
 repo_tags = sa.Table(
     "repo_tags",
@@ -212,7 +224,9 @@ blobs = sa.Table(
     sa.Column("xet_hash", Hash, index=True),
     sa.Column("created_at", Timestamp, nullable=False),
     sa.Column("used_at", Timestamp, nullable=False, server_default="0"),
+    *_damage(),
 )
+_damage_index(blobs)
 
 repo_blobs = sa.Table(
     "repo_blobs",
@@ -240,7 +254,9 @@ xorbs = sa.Table(
     sa.Column("chunk_index", sa.LargeBinary, nullable=False),
     sa.Column("created_at", Timestamp, nullable=False),
     sa.Column("used_at", Timestamp, nullable=False),
+    *_damage(),
 )
+_damage_index(xorbs)
 
 repo_xorbs = sa.Table(
     "repo_xorbs",

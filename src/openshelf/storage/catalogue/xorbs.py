@@ -10,6 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from openshelf.domain.access import ReadScope
+from openshelf.storage.catalogue import damages
 from openshelf.storage.catalogue.engine import Transaction
 from openshelf.storage.catalogue.links import batches, link_rows
 from openshelf.storage.catalogue.repos import readable
@@ -33,6 +34,7 @@ class XorbRow:
     chunk_index: bytes
     created_at: datetime
     used_at: datetime
+    damage: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +57,13 @@ def save_file(tx: Transaction, file: XetFileRow, xorb_hashes: Iterable[bytes], a
 
 
 def save_files(tx: Transaction, files: Mapping[XetFileRow, Iterable[bytes]], at: datetime) -> int:
-    """Record files and the xorbs that each is made of; returns how many were not known."""
+    """Record files and the xorbs that each is made of; returns how many were not known.
+
+    A known file keeps its xorbs, unless one of them is damaged: it is then made of those that are given.
+    """
     wanted, saved = {file.hash: (file, set(used)) for file, used in files.items()}, 0
     for batch in batches(wanted):
+        _forget_damaged_files(tx, batch)
         known = set(tx.scalars(sa.select(xet_files.c.hash).where(xet_files.c.hash.in_(batch))))
         fresh = [wanted[name] for name in batch if name not in known]
         if fresh:
@@ -68,6 +74,14 @@ def save_files(tx: Transaction, files: Mapping[XetFileRow, Iterable[bytes]], at:
             tx.execute(xet_file_xorbs.insert(), links)
         saved += len(fresh)
     return saved
+
+
+def _forget_damaged_files(tx: Transaction, hashes: Iterable[bytes]) -> None:
+    damaged = sa.select(xorbs.c.hash).where(xorbs.c.damaged_at.is_not(None))
+    if tx.scalar(damaged.limit(1)) is None:
+        return
+    made_of = sa.select(xet_file_xorbs.c.file_hash).where(xet_file_xorbs.c.xorb_hash.in_(damaged))
+    tx.execute(xet_files.delete().where(xet_files.c.hash.in_(list(hashes)), xet_files.c.hash.in_(made_of)))
 
 
 def get(tx: Transaction, xorb_hash: bytes) -> XorbRow | None:
@@ -84,9 +98,13 @@ def get_many(tx: Transaction, hashes: Iterable[bytes]) -> dict[bytes, XorbRow]:
 
 
 def save(tx: Transaction, row: XorbRow) -> bool:
-    """Record a stored xorb; False where it was known: its chunks are the same, its body and sizes may be others."""
+    """Record a stored xorb; False where it was known: its chunks are the same, its body and sizes may be others.
+
+    Damage that was known of it is so no longer.
+    """
     body = {"stored_bytes": row.stored_bytes, "raw_bytes": row.raw_bytes, "chunk_index": row.chunk_index}
     if tx.execute(xorbs.update().where(xorbs.c.hash == row.hash).values(used_at=row.used_at, **body)).rowcount:
+        damages.clear_xorb(tx, row.hash)
         return False
     tx.execute(xorbs.insert().values(hash=row.hash, created_at=row.created_at, used_at=row.used_at, **body))
     return True
@@ -105,7 +123,7 @@ def link(tx: Transaction, repo_id: str, hashes: Iterable[bytes], at: datetime) -
 
 
 def visible(tx: Transaction, scope: ReadScope | None, repo_id: str, hashes: Iterable[bytes]) -> dict[bytes, XorbRow]:
-    """Those xorbs that this repo, or (with a scope) any other that the actor may read, may use."""
+    """Those xorbs that this repo, or (with a scope) any other that the actor may read, may use; no damaged ones."""
     found: dict[bytes, XorbRow] = {}
     for condition in _usable(scope, repo_id, hashes):
         found.update((row.hash, _xorb(row)) for row in tx.execute(sa.select(xorbs).where(condition)))
@@ -127,7 +145,7 @@ def _usable(scope: ReadScope | None, repo_id: str, hashes: Iterable[bytes]) -> I
     link = sa.select(1).join_from(repo_xorbs, repos, repos.c.id == repo_xorbs.c.repo_id)
     linked = sa.exists(link.where(repo_xorbs.c.hash == xorbs.c.hash, allowed).correlate(xorbs))
     for batch in batches(hashes):
-        yield sa.and_(xorbs.c.hash.in_(batch), linked)
+        yield sa.and_(xorbs.c.hash.in_(batch), linked, xorbs.c.damaged_at.is_(None))
 
 
 def stored_bytes(tx: Transaction, hashes: Iterable[bytes]) -> int:
@@ -192,4 +210,4 @@ def every(tx: Transaction, after: bytes = b"", limit: int = 1000) -> list[XorbRo
 
 
 def _xorb(row: sa.Row[Any]) -> XorbRow:
-    return XorbRow(row.hash, row.stored_bytes, row.raw_bytes, row.chunk_index, row.created_at, row.used_at)
+    return XorbRow(row.hash, row.stored_bytes, row.raw_bytes, row.chunk_index, row.created_at, row.used_at, row.damage)
