@@ -92,7 +92,7 @@ def test_every_form_but_the_colours_checks_the_token(hub: Hub, alice: Visitor) -
             continue
         path = route.path
         for name, value in parts.items():
-            for convertor in ("", ":segment", ":rest", ":kind"):
+            for convertor in ("", ":segment", ":owner", ":rest", ":kind"):
                 path = path.replace(f"{{{name}{convertor}}}", value)
         answer = alice.post(path, {"csrf": "forged"})
         assert answer.status_code == 403, path

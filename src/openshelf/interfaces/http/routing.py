@@ -2,7 +2,7 @@
 
 Clients write a revision such as ``refs/pr/1`` as one segment, ``refs%2Fpr%2F1``. Routes therefore match the address
 as it was sent, and each parameter is decoded by itself: ``{rev:segment}`` takes one segment, ``{path:rest}`` all
-that follows.
+that follows; ``{owner:owner}`` one segment that is not the word for a kind of repo.
 """
 
 from __future__ import annotations
@@ -23,6 +23,11 @@ class _Segment(Convertor[str]):
 
     def to_string(self, value: str) -> str:
         return quote(value, safe="")
+
+
+class _Owner(_Segment):
+    # Without this, a dataset called "edit" would be taken for a page of a model that "datasets" owns.
+    regex = "(?!(?:models|datasets|spaces|kernels)/)[^/]+"
 
 
 class _Rest(Convertor[str]):
@@ -46,6 +51,7 @@ class _Kind(Convertor[RepoKind]):
 
 
 register_url_convertor("segment", _Segment())
+register_url_convertor("owner", _Owner())
 register_url_convertor("rest", _Rest())
 register_url_convertor("kind", _Kind())
 

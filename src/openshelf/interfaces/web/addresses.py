@@ -34,12 +34,41 @@ def resolve(of: Repo, revision: str, path: str, *, download: bool = False) -> st
     return _at(of, "resolve", revision, path) + ("?download=true" if download else "")
 
 
-def commits(of: Repo, revision: str = DEFAULT_BRANCH) -> str:
-    return _at(of, "commits", revision, "")
+def upload(of: Repo, revision: str = DEFAULT_BRANCH, folder: str = "") -> str:
+    """Where files are sent from the browser."""
+    return _at(of, "upload", revision, folder)
+
+
+def new_file(of: Repo, revision: str = DEFAULT_BRANCH, folder: str = "") -> str:
+    return _at(of, "new", revision, folder)
+
+
+def edit(of: Repo, revision: str, path: str) -> str:
+    return _at(of, "edit", revision, path)
+
+
+def delete(of: Repo, revision: str, path: str) -> str:
+    """The page that asks before a file or folder goes."""
+    return _at(of, "delete", revision, path)
+
+
+def commits(of: Repo, revision: str = DEFAULT_BRANCH, path: str = "") -> str:
+    """The history of a revision, or of one file or folder in it."""
+    return _at(of, "commits", revision, path)
 
 
 def commit(of: Repo, commit_id: str) -> str:
     return _at(of, "commit", commit_id, "")
+
+
+def compare(of: Repo, base: str, head: str, *, since_parting: bool = True) -> str:
+    """The difference of two revisions; ``since_parting`` leaves out what the base alone has changed since."""
+    return _at(of, "compare", f"{base}{'...' if since_parting else '..'}{head}", "")
+
+
+def branches(of: Repo) -> str:
+    """Branches and tags."""
+    return f"{repo(of)}/branches"
 
 
 def with_query(path: str, **values: object) -> str:

@@ -35,6 +35,16 @@ class Form:
     def every(self, name: str) -> list[str]:
         return list(self._fields.get(name, ()))
 
+    def has(self, name: str) -> bool:
+        """Whether the form was sent with this field at all, be it empty."""
+        return name in self._fields
+
+    def with_value(self, name: str, value: str) -> Form:
+        """The same form with another value in one field."""
+        changed = Form({**self._fields, name: [value]})
+        changed.errors = dict(self.errors)
+        return changed
+
     def fail(self, name: str, message: str) -> None:
         """Say what is wrong with a field; the first thing said of it stays."""
         self.errors.setdefault(name, message)
@@ -62,12 +72,12 @@ class Blame:
         return True
 
 
-async def read_form(request: Request) -> Form:
-    """The form in the body of ``request``. Raises Invalid where it is not one, TooLarge past ``MAX_BYTES``."""
+async def read_form(request: Request, limit: int = MAX_BYTES) -> Form:
+    """The form in the body of ``request``. Raises Invalid where it is not one, TooLarge past ``limit`` bytes."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/x-www-form-urlencoded":
         raise Invalid("This address takes forms of this hub's pages; programs use the JSON API.")
-    body = await read_body(request, MAX_BYTES)
+    body = await read_body(request, limit)
     try:
         fields = parse_qs(body.decode("ascii"), keep_blank_values=True, max_num_fields=MAX_FIELDS)
     except ValueError:

@@ -8,6 +8,7 @@ from openshelf.interfaces.web import assets
 from openshelf.interfaces.web.pages import (
     account,
     admin,
+    file,
     files,
     history,
     home,
@@ -18,6 +19,7 @@ from openshelf.interfaces.web.pages import (
     sessions,
     tokens,
 )
+from openshelf.interfaces.web.pages.writing import edit, remove
 
 routes: list[BaseRoute] = [
     *assets.routes,
@@ -30,6 +32,9 @@ routes: list[BaseRoute] = [
     *reference.routes,
     *lists.routes,
     # From here on the first part of an address is an owner's name, or a kind and then an owner's name.
+    *edit.routes,
+    *remove.routes,
+    *file.routes,
     *files.routes,
     *history.routes,
     *repos.routes,

@@ -13,24 +13,31 @@ from openshelf.errors import OpenshelfError
 from openshelf.interfaces.http.requests import actor_of
 from openshelf.interfaces.web import csrf
 from openshelf.interfaces.web.errors import error_response
-from openshelf.interfaces.web.forms import Form, read_form
+from openshelf.interfaces.web.forms import MAX_BYTES, Form, read_form
 from openshelf.interfaces.web.visit import Visit, visit_of
 
 Show = Callable[[Visit], Response]
 Submit = Callable[[Visit, Form], Response]
 
 
-def page(path: str, show: Show | None = None, submit: Submit | None = None, *, harmless: bool = False) -> Route:
+def page(
+    path: str,
+    show: Show | None = None,
+    submit: Submit | None = None,
+    *,
+    harmless: bool = False,
+    limit: int = MAX_BYTES,
+) -> Route:
     """A page at ``path``. ``show`` answers GET and ``submit`` takes a form by POST; both run in a thread.
 
-    A form that is ``harmless`` needs no token; it must still come from this hub.
+    A form that is ``harmless`` needs no token; it must still come from this hub. ``limit``: its size in bytes.
     """
 
     async def endpoint(request: Request) -> Response:
         try:
             if request.method != "POST" or submit is None:
                 return await to_thread.run_sync(_show, request, show)
-            form = await read_form(request)
+            form = await read_form(request, limit)
         except OpenshelfError as error:
             return await to_thread.run_sync(error_response, request, error)
         return await to_thread.run_sync(_submit, request, submit, form, harmless)

@@ -14,7 +14,7 @@ from openshelf.domain.names import RESERVED_OWNERS, RepoId
 from openshelf.domain.repos import DEFAULT_BRANCH, Repo, Revision
 from openshelf.errors import NotFound
 from openshelf.interfaces.web import addresses, routing
-from openshelf.interfaces.web.forms import Form
+from openshelf.interfaces.web.forms import MAX_BYTES, Form
 from openshelf.interfaces.web.visit import Visit
 from openshelf.services import fetch, refs, repos
 from openshelf.storage.repositories import GitRepository
@@ -26,25 +26,30 @@ _MOST_REFS = 500
 
 
 def pages(
-    rest: str, show: ShowRepo | None = None, submit: SubmitRepo | None = None, need: Access = Access.READ
+    rest: str,
+    show: ShowRepo | None = None,
+    submit: SubmitRepo | None = None,
+    need: Access = Access.READ,
+    limit: int = MAX_BYTES,
 ) -> list[Route]:
     """The routes of a page of a repo, for models and for the other kinds; ``rest`` follows the repo's own address."""
 
     def show_it(visit: Visit) -> Response:
         assert show is not None
-        repo = _find(visit, need)
+        repo = find(visit, need)
         elsewhere = _canonical(visit, repo)
         return visit.redirect(elsewhere, 307) if elsewhere else show(visit, repo)
 
     def submit_it(visit: Visit, form: Form) -> Response:
         assert submit is not None
-        return submit(visit, _find(visit, need), form)
+        return submit(visit, find(visit, need), form)
 
     return [
         routing.page(
-            f"{prefix}/{{owner:segment}}/{{name:segment}}{rest}",
+            f"{prefix}/{{owner:owner}}/{{name:segment}}{rest}",
             show_it if show else None,
             submit_it if submit else None,
+            limit=limit,
         )
         for prefix in _PREFIXES
     ]
@@ -90,7 +95,8 @@ def revision(visit: Visit, repo: Repo) -> tuple[GitRepository, Revision]:
     return fetch.revision(visit.hub, repo, visit.part("rev") or DEFAULT_BRANCH)
 
 
-def _find(visit: Visit, need: Access) -> Repo:
+def find(visit: Visit, need: Access) -> Repo:
+    """The repo that the address names. Raises as ``services.repos.find`` does."""
     if visit.part("owner").lower() in RESERVED_OWNERS:
         raise NotFound("There is nothing at this address.")
     repo_id = RepoId(visit.part("owner"), visit.part("name"))
