@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -14,13 +15,27 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from openshelf.domain.access import Access, access_to, read_scope
+from openshelf.domain.facets import Facet
 from openshelf.domain.names import RepoId, RepoKind
 from openshelf.domain.people import ANONYMOUS, Account, AccountKind, Actor, Grant, Role, Token, TokenRole
 from openshelf.domain.repos import Repo, Visibility
 from openshelf.domain.tree import Blob
 from openshelf.errors import ConfigurationError, StorageFault, Unavailable
 from openshelf.storage import search
-from openshelf.storage.catalogue import Catalogue, accounts, blobs, events, migrate, refs, repos, xorbs
+from openshelf.storage.catalogue import (
+    Catalogue,
+    accounts,
+    blobs,
+    events,
+    facets,
+    lists,
+    migrate,
+    refs,
+    repos,
+    schema,
+    xorbs,
+)
+from openshelf.storage.catalogue.lists import Wanted
 from openshelf.storage.catalogue.xorbs import XetFileRow, XorbRow
 from tests.storage.backends import CATALOGUES
 
@@ -189,13 +204,65 @@ def test_tags_and_search(catalogue: Catalogue) -> None:
             search.index(tx, found, 'A "quoted" card über Bären')
     with catalogue.read() as tx:
         everything = read_scope(ANONYMOUS)
-        assert [r.name for r in repos.select(tx, everything, tags=["LICENSE:mit", "pytorch"])] == ["distilbert-small"]
+        tagged = lists.select(tx, everything, Wanted(tags=["LICENSE:mit", "pytorch"]))
+        assert [r.name for r in lists.page(tx, tagged, limit=9)] == ["distilbert-small"]
         assert search.find(tx, "bert") == [first.seq]
         assert search.find(tx, 'über "quoted"') == [second.seq, first.seq]
         assert search.find(tx, 'bert" OR "other') == []
         assert search.find(tx, "ot") == [second.seq]
         assert search.find(tx, "% _") == []
-        assert repos.count(tx, everything, matching=[first.seq]) == 1
+        assert lists.select(tx, everything, Wanted(matching=[first.seq])).total == 1
+
+
+def test_facets_narrow_and_are_counted_beside_each_other(catalogue: Catalogue) -> None:
+    made = (("a", "mit", "torch"), ("b", "mit", "onnx"), ("c", "gpl", "torch"), ("d", "gpl", "keras"))
+    for name, licence, framework in made:
+        repo = _repo(catalogue, "ada", name)
+        with catalogue.write() as tx:
+            repos.set_facts(tx, repo, {}, [name], {"license": [licence], "framework": [framework]})
+    wanted = Wanted(facets={Facet.LICENCE: ["mit"], Facet.FRAMEWORK: ["torch", "keras"]})
+    with catalogue.read() as tx:
+        selection = lists.select(tx, read_scope(ANONYMOUS), wanted)
+        assert [repo.name for repo in lists.page(tx, selection, limit=9)] == ["a"]
+        found = lists.counts(tx, selection, [Facet.LICENCE, Facet.FRAMEWORK], 9)
+    # The licences of what is torch or keras; the frameworks of what is under MIT, and those chosen.
+    assert found[Facet.LICENCE] == [("gpl", 2), ("mit", 1)]
+    assert found[Facet.FRAMEWORK] == [("onnx", 1), ("torch", 1), ("keras", 0)]
+
+
+@pytest.mark.parametrize("sort", sorted(lists.SORT_KEYS))
+def test_pages_of_a_long_list_are_those_of_a_short_one(
+    catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch, sort: str
+) -> None:
+    for number in range(7):
+        _repo(catalogue, "ada", f"r{number}")
+    with catalogue.read() as tx:
+        selection = lists.select(tx, read_scope(ANONYMOUS), Wanted(kind=RepoKind.MODEL))
+        short = [[repo.name for repo in lists.page(tx, selection, sort=sort, limit=3, offset=at)] for at in (0, 3, 6)]
+        monkeypatch.setattr(lists, "_SORTED", 0)
+        long = [[repo.name for repo in lists.page(tx, selection, sort=sort, limit=3, offset=at)] for at in (0, 3, 6)]
+    assert long == short
+    assert sorted(name for page in long for name in page) == [f"r{number}" for number in range(7)]
+
+
+def test_sets_follow_every_change_of_a_repo(catalogue: Catalogue) -> None:
+    first, second = _repo(catalogue, "ada", "first"), _repo(catalogue, "ada", "second")
+    with catalogue.write() as tx:
+        accounts.insert(tx, _account("bob"))
+        repos.set_facts(tx, first, {}, ["Calm"], {"license": ["mit", "gpl"]})
+        repos.set_facts(tx, first, {}, ["calm", "new"], {"license": ["gpl"]})
+        repos.move(tx, first, "bob", "elsewhere")
+        repos.update(tx, first.id, visibility=Visibility.PRIVATE.value)
+        repos.delete(tx, second.id)
+        assert facets.differing(tx) == 0
+        assert list(facets.load(tx, None, "license", ["mit", "gpl"])) == [first.seq]
+        assert not facets.load(tx, None, "license", ["mit"])
+        before = list(facets.most_used(tx, None, facets.TAG, 9))
+        tx.execute(schema.facet_sets.update().values(total=7))
+        assert facets.differing(tx) > 0
+        facets.rebuild(tx)
+        assert facets.differing(tx) == 0
+        assert list(facets.most_used(tx, None, facets.TAG, 9)) == before
 
 
 def test_deleting_a_repo_takes_its_links_but_no_bytes(catalogue: Catalogue) -> None:
@@ -307,18 +374,34 @@ def _actors(draw: st.DrawFn) -> Actor:
 
 @given(actor=_actors())
 @settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
-def test_the_rule_as_sql_is_the_rule(catalogue: Catalogue, actor: Actor) -> None:
+def test_the_rule_as_sql_and_as_sets_is_the_rule(
+    catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch, actor: Actor
+) -> None:
     with catalogue.read() as tx:
         known = repos.all_ids(tx)
     if not known:
         for owner in _OWNERS:
             for name, visibility in (("a", Visibility.PRIVATE), ("b", Visibility.PRIVATE), ("c", Visibility.PUBLIC)):
-                _repo(catalogue, owner, name, visibility)
+                repo = _repo(catalogue, owner, name, visibility)
+                with catalogue.write() as tx:
+                    repos.set_facts(tx, repo, {}, [], {"license": [name]})
     with catalogue.read() as tx:
         every = [found for repo_id in repos.all_ids(tx) if (found := repos.by_id(tx, repo_id))]
-        seen = {repo.id for repo in repos.select(tx, read_scope(actor), limit=100)}
+        scope = read_scope(actor)
+        allowed = {repo.id for repo in every if access_to(actor, repo) >= Access.READ}
+        assert set(tx.scalars(sa.select(schema.repos.c.id).where(repos.readable(scope)))) == allowed
+        selection = lists.select(tx, scope, Wanted())
+        seen = {repo.id for repo in lists.page(tx, selection, limit=100)}
+        numbers = lists.counts(tx, selection, [Facet.LICENCE, Facet.OWNER], 9)
+        monkeypatch.setattr(lists, "FEW", -1)
+        assert lists.counts(tx, selection, [Facet.LICENCE, Facet.OWNER], 9) == numbers
+        monkeypatch.undo()
     assert len(every) == 9
-    assert seen == {repo.id for repo in every if access_to(actor, repo) >= Access.READ}
+    assert seen == allowed
+    assert selection.total == len(allowed)
+    by_licence = Counter(repo.name for repo in every if repo.id in allowed)
+    assert dict(numbers[Facet.LICENCE]) == by_licence
+    assert dict(numbers[Facet.OWNER]) == Counter(repo.owner for repo in every if repo.id in allowed)
 
 
 def test_a_damaged_catalogue_is_a_fault_of_storage(tmp_path: Path) -> None:

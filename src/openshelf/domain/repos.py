@@ -20,7 +20,11 @@ class Visibility(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Repo:
-    """A named history. ``id`` never changes; ``seq`` orders repos by creation."""
+    """A named history. ``id`` never changes; ``seq`` orders repos by creation.
+
+    ``stored_bytes`` counts all versions, ``size_bytes`` the files of the default branch; ``parameters`` is None where
+    the weights do not say.
+    """
 
     id: str
     seq: int
@@ -37,6 +41,8 @@ class Repo:
     stored_bytes: int = 0
     facts: Mapping[str, Any] = field(default_factory=dict)
     tags: tuple[str, ...] = ()
+    size_bytes: int = 0
+    parameters: int | None = None
 
     @property
     def full_name(self) -> str:

@@ -15,11 +15,12 @@ from openshelf.domain.people import ANONYMOUS, Actor
 from openshelf.domain.repos import DEFAULT_BRANCH, Repo
 from openshelf.domain.tree import Blob
 from openshelf.errors import BlobNotFound, InvalidUpload, QuotaExceeded, RepoNotFound
-from openshelf.services.describe import describe
+from openshelf.services.describe import VERSION as DESCRIPTION_VERSION
+from openshelf.services.describe import describe, with_parameters
 from openshelf.services.hub import Hub, now
 from openshelf.services.sizes import readable_size
 from openshelf.storage import search
-from openshelf.storage.catalogue import Transaction, accounts, blobs, events, refs, repos
+from openshelf.storage.catalogue import Transaction, accounts, blobs, events, refs, repos, weights
 from openshelf.storage.repositories import GitRepository
 from openshelf.storage.repositories.reachable import new_blobs
 from openshelf.storage.repositories.repository import Author
@@ -158,7 +159,20 @@ def record_head(tx: Transaction, repo: Repo, git: GitRepository, commit: str | N
     if commit is None:
         return
     found = describe(repo.kind, git, commit)
-    repos.set_facts(tx, repo, found.facts, found.tags)
+    known = weights.counted(tx, [blob.sha256 for blob in found.weights])
+    if len(known) < len(found.weights):
+        events.enqueue(tx, "read-weights", repo.id, {"repo_id": repo.id}, now())
+    facts, answers, parameters = with_parameters(found, known)
+    repos.set_facts(
+        tx,
+        repo,
+        facts,
+        found.tags,
+        answers,
+        size_bytes=found.size_bytes,
+        parameters=parameters,
+        described=DESCRIPTION_VERSION,
+    )
     described = repos.by_id(tx, repo.id)
     if described:
         search.index(tx, described, found.text)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
@@ -12,10 +13,13 @@ from typing import Any
 
 import structlog
 
+from openshelf.analysis.cards import facets as card_facets
 from openshelf.analysis.cards import facts as card_facts
 from openshelf.analysis.cards import front_matter
 from openshelf.analysis.cards.validate import Validation, validate_card
+from openshelf.domain.facets import parameter_step, size_step
 from openshelf.domain.names import RepoKind
+from openshelf.domain.tree import Blob, Entry
 from openshelf.errors import TooLarge
 from openshelf.storage.repositories import GitRepository
 
@@ -24,15 +28,26 @@ log = structlog.get_logger("openshelf.describe")
 MAX_FILES = 20_000
 MAX_CARD_BYTES = 1_000_000
 MAX_CONFIG_BYTES = 1_000_000
+MAX_WEIGHTS = 1000
+WEIGHT_ENDING = ".safetensors"
+
+VERSION = 1
+"""Raised by a release that describes repos otherwise; what was described before is described anew."""
 
 
 @dataclass(frozen=True, slots=True)
 class Description:
-    """``facts`` for pages and the API, ``tags`` for filters, ``text`` for search."""
+    """``facts`` for pages and the API, ``tags`` and ``answers`` (facet to values) for filters, ``text`` for search.
+
+    ``size_bytes`` is that of all files; ``weights`` the blobs whose headers tell the number of parameters.
+    """
 
     facts: Mapping[str, Any]
     tags: tuple[str, ...]
     text: str
+    answers: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    size_bytes: int = 0
+    weights: tuple[Blob, ...] = ()
 
 
 def describe(kind: RepoKind, git: GitRepository, commit: str) -> Description:
@@ -41,17 +56,53 @@ def describe(kind: RepoKind, git: GitRepository, commit: str) -> Description:
     card = front_matter.split(readme) if readme is not None else None
     config = _json(git.read_path(commit, "config.json", MAX_CONFIG_BYTES))
     listing = islice(git.entries(commit, recursive=True), MAX_FILES)
-    files = [card_facts.FileFact(entry.path, entry.size) for entry in listing if not entry.is_folder]
+    entries = [entry for entry in listing if not entry.is_folder]
+    files = [card_facts.FileFact(entry.path, entry.size) for entry in entries]
+    size_bytes = sum(file.size for file in files)
     metadata = card.metadata if card else None
     try:
         found = card_facts.describe(kind.value, metadata, files, config, card.body if card else "")
+        answers = card_facets.describe(kind.value, found.facts, found.tags, [file.path for file in files])
         excerpt = card_facts.excerpt(card.body) if card else ""
     except Exception:
         # The commit stands already: a fault in reading its card must not keep it from the catalogue.
         log.exception("card cannot be described", repository=str(git.path), commit=commit)
-        return Description({"excerpt": ""}, (), "")
+        return Description({"excerpt": ""}, (), "", size_bytes=size_bytes)
     text = f"{excerpt}\n{card.body[:4000]}" if card else ""
-    return Description({**found.facts, "excerpt": excerpt}, found.tags, text)
+    answers["size"] = [size_step(size_bytes)]
+    weights = _weights(entries) if kind is RepoKind.MODEL else ()
+    return Description({**found.facts, "excerpt": excerpt}, found.tags, text, answers, size_bytes, weights)
+
+
+def _weights(entries: Sequence[Entry]) -> tuple[Blob, ...]:
+    """The blobs of the main set of safetensors: those in the top folder, or where it has none in the fullest one."""
+    folders: dict[str, dict[str, Blob]] = {}
+    for entry in entries:
+        if entry.blob and entry.name.lower().endswith(WEIGHT_ENDING):
+            folders.setdefault(entry.path.rpartition("/")[0], {})[entry.blob.sha256] = entry.blob
+    if not folders:
+        return ()
+    main = folders.get("") or max(folders.values(), key=lambda blobs: sum(blob.size for blob in blobs.values()))
+    return tuple(main.values())[:MAX_WEIGHTS]
+
+
+def with_parameters(
+    found: Description, known: Mapping[str, Mapping[str, int]]
+) -> tuple[Mapping[str, Any], Mapping[str, Sequence[str]], int | None]:
+    """Facts, answers and the number of parameters, by what the headers of the weights say.
+
+    ``known``: sha256 of a blob to its numbers of elements by dtype. While any is missing, nothing is claimed.
+    """
+    if not found.weights or any(blob.sha256 not in known for blob in found.weights):
+        return found.facts, found.answers, None
+    by_dtype: Counter[str] = Counter()
+    for blob in found.weights:
+        by_dtype.update(known[blob.sha256])
+    total = by_dtype.total()
+    if not total:
+        return found.facts, found.answers, None
+    facts = {**found.facts, "safetensors": {"parameters": dict(by_dtype), "total": total}}
+    return facts, {**found.answers, "parameters": [parameter_step(total)]}, total
 
 
 def describe_commit(kind: RepoKind, git: GitRepository, commit: str) -> Description:

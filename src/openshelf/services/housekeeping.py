@@ -11,6 +11,7 @@ from datetime import timedelta
 import structlog
 
 from openshelf.services.accept import reconcile
+from openshelf.services.describe_again import describe_again
 from openshelf.services.git_push import discard_stale_quarantines
 from openshelf.services.hub import Hub, now
 from openshelf.storage.catalogue import credentials, events, repos
@@ -79,6 +80,7 @@ def forget_jobs(hub: Hub, _stop: threading.Event) -> int:
 
 ROUTINES: tuple[Routine, ...] = (
     Routine("reconcile", lambda hub: float(max(hub.settings.reconcile_seconds, 1)), reconcile_all),
+    Routine("describe repos anew", lambda _hub: _HOUR, describe_again),
     Routine("forget expired sessions", lambda _hub: _HOUR, forget_expired),
     Routine("discard stale uploads", lambda _hub: _HOUR, discard_stale),
     Routine("try failed jobs again", lambda _hub: _HOUR, try_again),

@@ -42,8 +42,15 @@ def _repack(hub: Hub, payload: Mapping[str, Any]) -> None:
     repack(hub, str(payload["repo_id"]))
 
 
+def _read_weights(hub: Hub, payload: Mapping[str, Any]) -> None:
+    from openshelf.services.read_weights import read_weights
+
+    read_weights(hub, str(payload["repo_id"]))
+
+
 JOBS: dict[str, Callable[[Hub, Mapping[str, Any]], None]] = {
     "chunk-blob": _chunk_blob,
+    "read-weights": _read_weights,
     "repack": _repack,
 }
 """What each job does with its payload. Jobs load what they need when they run."""

@@ -17,4 +17,4 @@ def children(hub: Hub, actor: Actor, repo: Repo) -> dict[str, int]:
 
 
 def _count(hub: Hub, actor: Actor, tag: str) -> int:
-    return repos.search_repos(hub, actor, kind=RepoKind.MODEL, tags=[tag], limit=1, count=True).total or 0
+    return repos.search_repos(hub, actor, kind=RepoKind.MODEL, tags=[tag], limit=0).total

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, field
 
 from openshelf.domain.access import read_scope
+from openshelf.domain.facets import Choice
 from openshelf.domain.names import RepoKind
 from openshelf.domain.people import Actor
 from openshelf.errors import Invalid, Unsupported
 from openshelf.services.hub import Hub
 from openshelf.services.repos import Page, search_repos
-from openshelf.storage.catalogue import repos
+from openshelf.storage.catalogue import lists
 
 MAX_TAGS_SHOWN = 10_000
 
@@ -29,6 +31,7 @@ class Filters:
 
     ``tags``: all of these. ``apps``: models that one of these applications can open. ``gated``: whether access must
     be asked for. ``inference``: models that a service runs. ``unsupported``: names of filters this hub does not have.
+    ``facets``: any value of each. ``parameters``: least and most, either of which may be open.
     """
 
     kind: RepoKind
@@ -39,6 +42,8 @@ class Filters:
     gated: bool | None = None
     inference: bool = False
     unsupported: tuple[str, ...] = ()
+    facets: Choice = field(default_factory=dict)
+    parameters: tuple[int | None, int | None] | None = None
 
 
 def find(hub: Hub, actor: Actor, filters: Filters, *, sort: str, limit: int, offset: int = 0) -> Page:
@@ -55,6 +60,8 @@ def find(hub: Hub, actor: Actor, filters: Filters, *, sort: str, limit: int, off
         query=filters.query,
         owner=filters.owner,
         tags=[*filters.tags, *needed],
+        facets=filters.facets,
+        parameters=filters.parameters,
         sort=sort,
         limit=limit,
         offset=offset,
@@ -66,7 +73,23 @@ def find(hub: Hub, actor: Actor, filters: Filters, *, sort: str, limit: int, off
 def tags(hub: Hub, actor: Actor, kind: RepoKind) -> list[str]:
     """The tags of the repos that ``actor`` may read, the most used first."""
     with hub.storage.catalogue.read() as tx:
-        return repos.most_used_tags(tx, read_scope(actor), kind, MAX_TAGS_SHOWN)
+        return lists.most_used_tags(tx, read_scope(actor), kind, MAX_TAGS_SHOWN)
+
+
+def parameter_range(text: str) -> tuple[int | None, int | None]:
+    """``min:6B,max:128B`` as numbers; either may be left out. Raises Invalid."""
+    found: dict[str, int] = {}
+    for part in text.split(","):
+        name, _, amount = part.strip().partition(":")
+        match = _AMOUNT.fullmatch(amount)
+        if name not in ("min", "max") or match is None:
+            raise Invalid(f"{text!r} is not a range of parameters; write it as min:6B,max:128B.")
+        found[name] = int(float(match[1]) * _SCALE[match[2].upper()])
+    return found.get("min"), found.get("max")
+
+
+_AMOUNT = re.compile(r"(\d{1,12}(?:\.\d{1,6})?)([KMBTkmbt]?)", re.ASCII)
+_SCALE = {"": 1, "K": 10**3, "M": 10**6, "B": 10**9, "T": 10**12}
 
 
 def _tag_of(app: str) -> str:

@@ -18,7 +18,7 @@ from openshelf.storage.catalogue import accounts, blobs
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """How many repos of an owner somebody may read, counted up to 10,000."""
+    """How many repos of an owner somebody may read."""
 
     models: int
     datasets: int
@@ -51,7 +51,7 @@ def members(hub: Hub, organisation: Account) -> list[Account]:
 
 def counts(hub: Hub, actor: Actor, owner: Account) -> Counts:
     def count(kind: RepoKind) -> int:
-        return repos.search_repos(hub, actor, kind=kind, owner=owner.name, limit=1, count=True).total or 0
+        return repos.search_repos(hub, actor, kind=kind, owner=owner.name, limit=0).total
 
     return Counts(count(RepoKind.MODEL), count(RepoKind.DATASET), count(RepoKind.SPACE))
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from openshelf.domain.access import Access, access, access_to, read_scope
 from openshelf.domain.events import Event, EventKind
+from openshelf.domain.facets import Choice, Facet
 from openshelf.domain.names import RepoId, RepoKind, check_repo_name
 from openshelf.domain.people import Account, Actor
 from openshelf.domain.repos import DEFAULT_BRANCH, Repo, Visibility
@@ -17,11 +18,12 @@ from openshelf.services.accept import RefUpdate, author_of, record_updates
 from openshelf.services.default_attributes import GITATTRIBUTES
 from openshelf.services.hub import Hub, now
 from openshelf.storage import search
-from openshelf.storage.catalogue import Transaction, accounts, blobs, events, repos
+from openshelf.storage.catalogue import Transaction, accounts, blobs, events, lists, repos
 from openshelf.storage.catalogue.ids import new_id
 
 MAIN = f"refs/heads/{DEFAULT_BRANCH}"
 PAGE = 1000
+SHOWN_VALUES = 9
 SPACE_SDKS = ("gradio", "streamlit", "docker", "static")
 
 
@@ -166,11 +168,17 @@ def set_visibility(hub: Hub, actor: Actor, repo: Repo, visibility: Visibility) -
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One page of a list; ``next_offset`` None at the end, ``total`` counted up to 10,000 where asked for."""
+    """One page of a list; ``next_offset`` None at the end, ``total`` how many there are in all.
+
+    ``is_capped``: words matched so many repos that only some of them were looked at. ``counts``: facet to its values
+    with the number of repos that each would leave, where asked for.
+    """
 
     repos: list[Repo]
     next_offset: int | None
-    total: int | None = None
+    total: int = 0
+    is_capped: bool = False
+    counts: Mapping[Facet, Sequence[tuple[str, int]]] = field(default_factory=dict)
 
 
 def search_repos(
@@ -181,24 +189,27 @@ def search_repos(
     query: str = "",
     owner: str | None = None,
     tags: Iterable[str] = (),
+    facets: Choice | None = None,
+    parameters: tuple[int | None, int | None] | None = None,
     sort: str = "lastModified",
     limit: int = 100,
     offset: int = 0,
-    count: bool = False,
+    count: Sequence[Facet] = (),
+    shown: int = SHOWN_VALUES,
 ) -> Page:
-    """Repos that ``actor`` may read, largest sort key first. Raises Invalid for an unknown sort key."""
-    if sort not in repos.SORT_KEYS:
-        raise Invalid(f"Lists cannot be sorted by {sort!r}; use one of {', '.join(repos.SORT_KEYS)}.")
-    limit = max(1, min(limit, PAGE))
-    scope, wanted = read_scope(actor), tuple(tags)
+    """Repos that ``actor`` may read, in order of ``sort``; ``count`` names the facets to count. Raises Invalid."""
+    if sort not in lists.SORT_KEYS:
+        raise Invalid(f"Lists cannot be sorted by {sort!r}; use one of {', '.join(lists.SORT_KEYS)}.")
+    limit = max(0, min(limit, PAGE))
     with hub.storage.catalogue.read() as tx:
         hits = search.find(tx, query) if query.strip() else None
-        found = repos.select(
-            tx, scope, kind=kind, owner=owner, tags=wanted, matching=hits, sort=sort, limit=limit + 1, offset=offset
-        )
-        total = repos.count(tx, scope, kind=kind, owner=owner, tags=wanted, matching=hits) if count else None
-    more = len(found) > limit
-    return Page(found[:limit], offset + limit if more else None, total)
+        wanted = lists.Wanted(kind, owner, tuple(tags), facets or {}, hits, parameters)
+        selection = lists.select(tx, read_scope(actor), wanted)
+        found = lists.page(tx, selection, sort=sort, limit=limit, offset=offset) if limit else []
+        numbers = lists.counts(tx, selection, count, shown) if count else {}
+    more = offset + limit < selection.total
+    capped = hits is not None and len(hits) >= search.MAX_HITS
+    return Page(found, offset + limit if more and limit else None, selection.total, capped, numbers)
 
 
 def _owner(hub: Hub, actor: Actor, name: str | None) -> Account:

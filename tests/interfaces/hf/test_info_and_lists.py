@@ -161,7 +161,14 @@ def test_private_repos_are_listed_for_their_readers_alone(shelves: tuple[Hub, Te
 
 @pytest.mark.parametrize(
     ("query", "status"),
-    [("sort=size", 400), ("num_parameters=min:1B", 501), ("apps=excel", 400), ("limit=0", 400), ("cursor=x", 400)],
+    [
+        ("sort=colour", 400),
+        ("num_parameters=min:x", 400),
+        ("linked=true", 501),
+        ("apps=excel", 400),
+        ("limit=0", 400),
+        ("cursor=x", 400),
+    ],
 )
 def test_a_list_that_cannot_be_made_says_why(shelves: tuple[Hub, TestClient], query: str, status: int) -> None:
     assert error_of(shelves[1].get(f"/api/models?{query}"))[0] == status

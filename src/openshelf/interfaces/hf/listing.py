@@ -9,6 +9,7 @@ from fastapi import Query
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from openshelf.domain.facets import Facet
 from openshelf.domain.names import RepoKind
 from openshelf.domain.people import Actor
 from openshelf.domain.repos import Repo
@@ -26,7 +27,9 @@ router = hub_router("Lists")
 PAGE, DETAILED_PAGE = 1000, 100
 # Fields that make the hub look into each repository of the page.
 _COSTLY = frozenset(("siblings", "mainSize", "childrenModelCount"))
-_UNSUPPORTED = ("num_parameters", "models", "datasets", "linked")
+_UNSUPPORTED = ("linked",)
+# Spaces are asked for by the models and datasets that they use.
+_FACET_NAMES = {"models": Facet.BASE_MODEL, "datasets": Facet.DATASET}
 
 Words = Annotated[list[str], Query(default_factory=list)]
 
@@ -43,6 +46,7 @@ def list_repos(
     pipeline_tag: str | None = None,
     gated: bool | None = None,
     inference: str | None = None,
+    num_parameters: str | None = None,
     sort: str = "lastModified",
     full: bool = False,
     cardData: bool = False,
@@ -50,7 +54,12 @@ def list_repos(
     limit: Limit = None,
     cursor: Cursor = None,
 ) -> Response:
-    """Largest sort key first. ``filter`` takes tags, all of which must be there; ``expand`` chooses the fields."""
+    """Largest sort key first. ``filter`` takes tags, all of which must be there; ``expand`` chooses the fields.
+
+    The facets of the pages narrow the list too: ``task``, ``library``, ``framework``, ``format``, ``license``,
+    ``language``, ``size``, ``parameters``, ``base_model``, ``dataset``, ``owner``; several values of one are
+    alternatives. ``num_parameters=min:6B,max:128B`` asks for models by size.
+    """
     hub, actor = hub_of(request), actor_of(request)
     expand = check_expand(kind, many(request, "expand"))
     names = expand or _default_names(kind, full, cardData, config)
@@ -63,6 +72,8 @@ def list_repos(
         gated=gated,
         inference=bool(inference or inference_provider),
         unsupported=tuple(name for name in _UNSUPPORTED if request.query_params.get(name)),
+        facets=_facets(request, kind),
+        parameters=listing.parameter_range(num_parameters) if num_parameters else None,
     )
     offset = read_cursor(cursor, {"offset": int})["offset"] if cursor else 0
     most = min(limit or PAGE, DETAILED_PAGE if _COSTLY & set(names) else PAGE)
@@ -79,6 +90,14 @@ def model_tags(request: Request) -> dict[str, Any]:
 @router.get("/api/datasets-tags-by-type", summary="Tags of datasets")
 def dataset_tags(request: Request) -> dict[str, Any]:
     return _tags_by_type(request, RepoKind.DATASET)
+
+
+def _facets(request: Request, kind: RepoKind) -> dict[Facet, list[str]]:
+    wanted = {facet: split_commas(many(request, facet.value)) for facet in Facet}
+    if kind is RepoKind.SPACE:
+        for name, facet in _FACET_NAMES.items():
+            wanted[facet] += split_commas(many(request, name))
+    return {facet: values for facet, values in wanted.items() if values}
 
 
 def _default_names(kind: RepoKind, full: bool, card: bool, config: bool) -> tuple[str, ...]:

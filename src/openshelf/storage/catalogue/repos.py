@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -11,18 +12,11 @@ import sqlalchemy as sa
 from openshelf.domain.access import ReadScope
 from openshelf.domain.names import RepoId, RepoKind
 from openshelf.domain.repos import Repo, Visibility
+from openshelf.storage.catalogue import facets
 from openshelf.storage.catalogue.engine import Transaction
-from openshelf.storage.catalogue.schema import accounts, downloads, redirects, repo_tags, repos
+from openshelf.storage.catalogue.schema import accounts, downloads, redirects, repos
 
-SORT_KEYS = {
-    "createdAt": repos.c.created_at,
-    "lastModified": repos.c.updated_at,
-    "downloads": repos.c.downloads,
-    "likes": repos.c.likes,
-    "trendingScore": repos.c.downloads,
-}
-
-_SELECT = sa.select(repos, accounts.c.name.label("owner")).join(accounts, accounts.c.id == repos.c.owner_id)
+SELECT = sa.select(repos, accounts.c.name.label("owner")).join(accounts, accounts.c.id == repos.c.owner_id)
 
 # Asked with every request: made once, for building a statement costs more than running it. Facts can be long, and most
 # requests do without them.
@@ -31,8 +25,8 @@ _NAMED = sa.and_(
     repos.c.name_key == sa.bindparam("name"),
     accounts.c.name_key == sa.bindparam("owner"),
 )
-_BY_NAME = _SELECT.where(_NAMED)
-_BY_NAME_ALONE = _SELECT.with_only_columns(
+_BY_NAME = SELECT.where(_NAMED)
+_BY_NAME_ALONE = SELECT.with_only_columns(
     *(column for column in repos.c if column.name not in ("facts", "tags")),
     sa.literal({}, sa.JSON()).label("facts"),
     sa.literal([], sa.JSON()).label("tags"),
@@ -65,27 +59,29 @@ def insert(
     visibility: Visibility,
     at: datetime,
 ) -> None:
-    tx.execute(
-        repos.insert().values(
-            id=repo_id,
-            kind=kind.value,
-            owner_id=owner_id,
-            name=name,
-            name_key=name.lower(),
-            visibility=visibility.value,
-            created_at=at,
-            updated_at=at,
-            facts={},
-            tags=[],
+    with facets.settling(tx, repo_id):
+        tx.execute(
+            repos.insert().values(
+                id=repo_id,
+                kind=kind.value,
+                owner_id=owner_id,
+                name=name,
+                name_key=name.lower(),
+                visibility=visibility.value,
+                created_at=at,
+                updated_at=at,
+                facts={},
+                tags=[],
+                facets={},
+            )
         )
-    )
 
 
 def by_name(tx: Transaction, kind: RepoKind, repo_id: RepoId, *, with_facts: bool = True) -> Repo | None:
     """The repo that has this name now, without regard to case; ``facts`` and ``tags`` stay empty where not wanted."""
     keys = {"kind": kind.value, "name": repo_id.name.lower(), "owner": repo_id.owner.lower()}
     row = tx.execute(_BY_NAME if with_facts else _BY_NAME_ALONE, keys).one_or_none()
-    return _repo(row) if row else None
+    return from_row(row) if row else None
 
 
 def by_former_name(tx: Transaction, kind: RepoKind, repo_id: RepoId) -> Repo | None:
@@ -104,12 +100,17 @@ def exists(tx: Transaction, seq: int) -> bool:
 
 def update(tx: Transaction, repo_id: str, **values: Any) -> None:
     """Set columns of one repo by name."""
-    tx.execute(repos.update().where(repos.c.id == repo_id).values(**values))
+    with facets.settling(tx, repo_id) if values.keys() & _SETTLED else nullcontext():
+        tx.execute(repos.update().where(repos.c.id == repo_id).values(**values))
+
+
+# Columns that say which sets a repo is in.
+_SETTLED = frozenset(("visibility", "owner_id", "tags", "facets"))
 
 
 def move(tx: Transaction, repo: Repo, owner_id: str, name: str) -> None:
     """Give ``repo`` another name and leave a redirect; a redirect in the way is taken over."""
-    tx.execute(repos.update().where(repos.c.id == repo.id).values(owner_id=owner_id, name=name, name_key=name.lower()))
+    update(tx, repo.id, owner_id=owner_id, name=name, name_key=name.lower())
     drop_redirect(tx, repo.kind, repo.repo_id)
     tx.execute(redirects.insert().values(kind=repo.kind.value, full_key=repo.repo_id.key, repo_id=repo.id))
 
@@ -119,85 +120,27 @@ def drop_redirect(tx: Transaction, kind: RepoKind, repo_id: RepoId) -> None:
 
 
 def delete(tx: Transaction, repo_id: str) -> None:
-    tx.execute(repos.delete().where(repos.c.id == repo_id))
+    with facets.settling(tx, repo_id):
+        tx.execute(repos.delete().where(repos.c.id == repo_id))
 
 
-def set_facts(tx: Transaction, repo: Repo, facts: Mapping[str, Any], tags: Iterable[str]) -> None:
-    """Replace what is known of the default branch; ``tags`` are what lists filter by."""
-    wanted = list(dict.fromkeys(tags))
-    tx.execute(repos.update().where(repos.c.id == repo.id).values(facts=dict(facts), tags=wanted))
-    tx.execute(repo_tags.delete().where(repo_tags.c.repo_seq == repo.seq))
-    keys = dict.fromkeys(tag.lower()[:255] for tag in wanted)
-    if keys:
-        tx.execute(repo_tags.insert(), [{"tag": key, "repo_seq": repo.seq} for key in keys])
-
-
-def select(
+def set_facts(
     tx: Transaction,
-    scope: ReadScope,
-    *,
-    kind: RepoKind | None = None,
-    owner: str | None = None,
-    tags: Iterable[str] = (),
-    matching: Iterable[int] | None = None,
-    sort: str = "lastModified",
-    limit: int = 100,
-    offset: int = 0,
-) -> list[Repo]:
-    """Readable repos, largest sort key first; ``matching`` restricts to these ``seq`` numbers."""
-    query = _filtered(_SELECT, scope, kind, owner, tags, matching)
-    query = query.order_by(SORT_KEYS[sort].desc(), repos.c.seq.desc()).limit(limit).offset(offset)
-    return [_repo(row) for row in tx.execute(query)]
-
-
-def count(
-    tx: Transaction,
-    scope: ReadScope,
-    *,
-    kind: RepoKind | None = None,
-    owner: str | None = None,
-    tags: Iterable[str] = (),
-    matching: Iterable[int] | None = None,
-    at_most: int = 10_000,
-) -> int:
-    """How many repos ``select`` would find, counted up to ``at_most``."""
-    base = sa.select(repos.c.seq).join(accounts, accounts.c.id == repos.c.owner_id)
-    found = _filtered(base, scope, kind, owner, tags, matching).limit(at_most).subquery()
-    return tx.scalar(sa.select(sa.func.count()).select_from(found)) or 0
-
-
-def _filtered(
-    query: sa.Select[Any],
-    scope: ReadScope,
-    kind: RepoKind | None,
-    owner: str | None,
+    repo: Repo,
+    facts: Mapping[str, Any],
     tags: Iterable[str],
-    matching: Iterable[int] | None,
-) -> sa.Select[Any]:
-    query = query.where(readable(scope))
-    if kind:
-        query = query.where(repos.c.kind == kind.value)
-    if owner:
-        query = query.where(accounts.c.name_key == owner.lower())
-    for tag in tags:
-        with_tag = sa.select(repo_tags.c.repo_seq).where(repo_tags.c.tag == tag.lower()[:255])
-        query = query.where(repos.c.seq.in_(with_tag))
-    if matching is not None:
-        query = query.where(repos.c.seq.in_(list(matching)))
-    return query
+    answers: Mapping[str, Sequence[str]] | None = None,
+    **columns: Any,
+) -> None:
+    """Replace what is known of the default branch; ``tags`` and ``answers`` to facets are what lists filter by."""
+    known = {facet: list(values) for facet, values in (answers or {}).items()}
+    update(tx, repo.id, facts=dict(facts), tags=list(dict.fromkeys(tags)), facets=known, **columns)
 
 
-def most_used_tags(tx: Transaction, scope: ReadScope, kind: RepoKind, limit: int) -> list[str]:
-    """Tags of readable repos of ``kind``, in lower case, the most used first."""
-    query = (
-        sa.select(repo_tags.c.tag)
-        .join(repos, repos.c.seq == repo_tags.c.repo_seq)
-        .where(readable(scope), repos.c.kind == kind.value)
-        .group_by(repo_tags.c.tag)
-        .order_by(sa.func.count().desc(), repo_tags.c.tag)
-        .limit(limit)
-    )
-    return list(tx.scalars(query))
+def described_before(tx: Transaction, version: int, limit: int) -> list[str]:
+    """Ids of repos that an earlier release described."""
+    query = sa.select(repos.c.id).where(repos.c.described < version).order_by(repos.c.described, repos.c.seq)
+    return list(tx.scalars(query.limit(limit)))
 
 
 def all_ids(tx: Transaction) -> list[str]:
@@ -225,11 +168,12 @@ def downloads_since(tx: Transaction, repo_id: str, day: date, days: int | None =
 
 
 def _one(tx: Transaction, condition: sa.ColumnElement[bool]) -> Repo | None:
-    row = tx.execute(_SELECT.where(condition)).one_or_none()
-    return _repo(row) if row else None
+    row = tx.execute(SELECT.where(condition)).one_or_none()
+    return from_row(row) if row else None
 
 
-def _repo(row: sa.Row[Any]) -> Repo:
+def from_row(row: sa.Row[Any]) -> Repo:
+    """The repo in a row of ``SELECT``."""
     return Repo(
         id=row.id,
         seq=row.seq,
@@ -246,4 +190,6 @@ def _repo(row: sa.Row[Any]) -> Repo:
         stored_bytes=row.stored_bytes,
         facts=row.facts,
         tags=tuple(row.tags),
+        size_bytes=row.size_bytes,
+        parameters=row.parameters,
     )

@@ -74,6 +74,8 @@ accounts = sa.Table(
     sa.Column("quota_bytes", sa.BigInteger),
     sa.Column("default_visibility", sa.String(16), nullable=False),
     sa.Column("created_at", Timestamp, nullable=False),
+    sa.Column("bio", sa.Text, nullable=False, server_default=""),
+    sa.Column("website", sa.Text, nullable=False, server_default=""),
 )
 
 memberships = sa.Table(
@@ -141,17 +143,37 @@ repos = sa.Table(
     sa.Column("stored_bytes", sa.BigInteger, nullable=False, default=0),
     sa.Column("facts", sa.JSON, nullable=False),
     sa.Column("tags", sa.JSON, nullable=False),
+    sa.Column("facets", sa.JSON, nullable=False, server_default="{}"),
+    sa.Column("size_bytes", sa.BigInteger, nullable=False, server_default="0"),
+    sa.Column("parameters", sa.BigInteger, index=True),
+    sa.Column("described", sa.Integer, nullable=False, server_default="0", index=True),
     *_damage(),
     sa.UniqueConstraint("owner_id", "kind", "name_key"),
     sqlite_autoincrement=True,
 )
 _damage_index(repos)
+# The orders of lists, of one kind and of all.
+for _name in ("updated_at", "created_at", "downloads", "name_key", "size_bytes"):
+    sa.Index(None, repos.c.kind, repos.c[_name])
+for _name in ("created_at", "name_key", "size_bytes"):
+    sa.Index(None, repos.c[_name])
 
-repo_tags = sa.Table(
-    "repo_tags",
+facet_sets = sa.Table(
+    "facet_sets",
     metadata,
-    sa.Column("tag", sa.String(255), primary_key=True),
-    sa.Column("repo_seq", Seq, sa.ForeignKey("repos.seq", ondelete="CASCADE"), primary_key=True, index=True),
+    sa.Column("kind", sa.String(8), primary_key=True),
+    sa.Column("facet", sa.String(16), primary_key=True),
+    sa.Column("value", sa.String(255), primary_key=True),
+    sa.Column("total", sa.BigInteger, nullable=False),
+    sa.Column("repos", sa.LargeBinary, nullable=False),
+    sa.Index(None, "kind", "facet", "total"),
+)
+
+weight_headers = sa.Table(
+    "weight_headers",
+    metadata,
+    sa.Column("sha256", Sha256, sa.ForeignKey("blobs.sha256", ondelete="CASCADE"), primary_key=True),
+    sa.Column("parameters", sa.JSON, nullable=False),
 )
 
 redirects = sa.Table(

@@ -70,7 +70,6 @@ def _list(
         sort=SORTS[sort],
         limit=PAGE,
         offset=number * PAGE,
-        count=True,
     )
     asked = {"q": query, "tag": tags, "sort": "" if sort == "updated" else sort}
     without = {
@@ -85,7 +84,7 @@ def _list(
         sort=sort,
         sorts=_sorts(visit),
         found=found.repos,
-        total=found.total or 0,
+        total=found.total,
         number=number,
         is_filtered=bool(query or tags),
         previous=addresses.with_query(place, **asked, p=number - 1) if number else "",

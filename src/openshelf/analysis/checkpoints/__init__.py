@@ -1,0 +1,1 @@
+"""Readers of weights, one a format: the tensors by name, shape and place, without reading their values."""
