@@ -7,6 +7,7 @@ catalogue.db       the catalogue (SQLite)
 repositories/      git repositories
 blobs/ xorbs/      bytes outside git
 parts/ temporary/  uploads on their way in
+views/             pages of tables, worked out once; may be removed at any time
 locks/ backups/ jobs.db
 """
 
@@ -35,6 +36,8 @@ from openshelf.storage.locks import DiskLocks, Locks
 from openshelf.storage.objects import DiskObjects, Objects, OnDamage
 from openshelf.storage.parts import PartStore
 from openshelf.storage.repositories import Repositories
+from openshelf.storage.view_cache import FOLDER as VIEWS
+from openshelf.storage.view_cache import ViewCache
 from openshelf.xet.hashes import from_hex
 
 FORMAT = 2
@@ -61,6 +64,7 @@ class Storage:
     repositories: Repositories
     locks: Locks
     jobs: Jobs
+    views: ViewCache
     secret: bytes
 
     def discard_stale(self, temporary_seconds: float, upload_seconds: float) -> int:
@@ -107,6 +111,7 @@ def open_storage(root: Path, *, create: bool = True) -> Storage:
         repositories=Repositories(root / "repositories"),
         locks=locks,
         jobs=Jobs(root / JOBS_FILE),
+        views=ViewCache(root / VIEWS),
         secret=secret,
     )
 

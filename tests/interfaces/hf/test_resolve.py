@@ -142,7 +142,7 @@ def test_a_file_that_did_not_change_is_not_sent_again(here: Here) -> None:
     [
         ("page.html", "text/plain; charset=utf-8"),
         ("page.HTML", "text/plain; charset=utf-8"),
-        ("drawing.svg", "text/plain; charset=utf-8"),
+        ("drawing.svg", "image/svg+xml"),
         ("feed.xml", "text/plain; charset=utf-8"),
         ("script.js", "text/plain; charset=utf-8"),
         ("style.css", "text/plain; charset=utf-8"),

@@ -102,14 +102,19 @@ def highlight(text: str, filename: str) -> str:
     Each line starts with a link to itself that carries its number in ``data-line``, for a style sheet to show. Files
     above ``MAX_FILE`` characters are not coloured; of those above ``MAX_SHOWN`` the rest is left out, and it says so.
     """
-    shown = text[:MAX_SHOWN].replace("\r\n", "\n").replace("\r", "\n")
-    language = language_of(filename)
-    html = _coloured(shown, language) if language and len(shown) <= MAX_FILE else None
-    lines = (html if html is not None else escape(shown, quote=False)).removesuffix("\n").split("\n")
-    numbered = "\n".join(_line(number, line) for number, line in enumerate(lines, 1))
+    lines = highlighted_lines(text[:MAX_SHOWN], filename)
+    numbered = "\n".join(numbered_line(number, line) for number, line in enumerate(lines, 1))
     rest = len(text) - MAX_SHOWN
     note = f'\n<p class="note">{rest:,} more characters are not shown. Download the file to read it all.</p>'
     return f'<pre class="highlight"><code>{numbered}\n</code></pre>' + (note if rest > 0 else "")
+
+
+def highlighted_lines(text: str, filename: str) -> list[str]:
+    """Each line of ``text`` as HTML; coloured where that can be done in time."""
+    shown = text.replace("\r\n", "\n").replace("\r", "\n")
+    language = language_of(filename)
+    html = _coloured(shown, language) if language and len(shown) <= MAX_FILE else None
+    return (html if html is not None else escape(shown, quote=False)).removesuffix("\n").split("\n")
 
 
 def language_of(filename: str) -> str | None:
@@ -128,7 +133,8 @@ def pygments_css(style: str = "default", scope: str = ".highlight") -> str:
     return "\n".join(rule for rule in rules if rule.startswith(f"{scope} .{CLASS_PREFIX}"))
 
 
-def _line(number: int, html: str) -> str:
+def numbered_line(number: int, html: str) -> str:
+    """A line with its number as a link to itself."""
     anchor = f'<a class="line-number" href="#L{number}" data-line="{number}" aria-label="Line {number}"></a>'
     return f'<span class="line" id="L{number}">{anchor}{html}</span>'
 

@@ -18,7 +18,7 @@ from openshelf.analysis.cards.allow_list import LANGUAGE_CLASS, enforce
 from openshelf.analysis.cards.elements import Rewriter
 from openshelf.analysis.cards.highlighting import highlight, highlight_code, pygments_css
 
-__all__ = ["highlight", "pygments_css", "render"]
+__all__ = ["clean_html", "highlight", "pygments_css", "render"]
 
 MAX_CHARACTERS = 2_000_000
 MAX_CELLS = 200_000
@@ -49,6 +49,13 @@ def render(body: str, *, link: Callable[[str], str], image: Callable[[str], str]
     safe = enforce(rewriter.rewrite(html[:MAX_HTML]))
     cut = cut or rewriter.cut or len(html) > MAX_HTML
     return _coloured(safe) + (CUT_NOTE if cut else "")
+
+
+def clean_html(html: str, *, link: Callable[[str], str], image: Callable[[str], str]) -> str:
+    """HTML from strangers held to what a card may have; as :func:`render`, without Markdown."""
+    rewriter = Rewriter(Addresses(link, image))
+    safe = enforce(rewriter.rewrite(html[:MAX_HTML]))
+    return safe + (CUT_NOTE if rewriter.cut or len(html) > MAX_HTML else "")
 
 
 def _options() -> tuple[comrak.ExtensionOptions, comrak.ParseOptions, comrak.RenderOptions]:

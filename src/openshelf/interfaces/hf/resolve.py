@@ -27,11 +27,14 @@ from openshelf.services.fetch import Content, FoundFile
 from openshelf.xet.hashes import to_hex
 
 # What a browser may show as it is. Text of every kind is sent as plain text and the rest as bytes to keep, so that
-# no upload runs a script under this hub's address.
+# no upload runs a script under this hub's address. SVG comes as a picture, in a sandbox: pages show it with <img>,
+# where no script runs, and opened by itself it has no origin, no script and nothing but its own styles.
 _SHOWN = re.compile(r"(?:image/(?:png|jpeg|gif|webp|avif|bmp)|(?:audio|video)/[\w.+-]+|application/pdf)\Z")
 _TEXT = re.compile(r"(?:text/[\w.+-]+|application/(?:json|xml|javascript|x-sh|toml|yaml)|[\w/.-]+\+(?:xml|json))\Z")
 _TEXT_SUFFIXES = (".md", ".txt", ".yaml", ".yml", ".toml", ".py", ".jsonl", ".gitattributes", ".gitignore")
 _SANDBOX = "default-src 'none'; sandbox"
+_SVG_SANDBOX = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox"
+_SVG = "image/svg+xml"
 _EXPOSED = "X-Repo-Commit, X-Linked-Size, X-Linked-Etag, X-Xet-Hash, X-Request-Id, ETag, Link, Content-Range"
 
 _types = mimetypes.MimeTypes()
@@ -69,11 +72,12 @@ def _find(request: Request) -> tuple[FoundFile, dict[str, str]]:
 
 def _headers(request: Request, found: FoundFile) -> dict[str, str]:
     content, entry = found.content, found.entry
+    shown_as = content_type(entry.name)
     headers = {
         "X-Repo-Commit": found.revision.commit,
-        "Content-Type": content_type(entry.name),
+        "Content-Type": shown_as,
         "Content-Disposition": disposition(entry.name, as_file="download" in request.query_params),
-        "Content-Security-Policy": _SANDBOX,
+        "Content-Security-Policy": _SVG_SANDBOX if shown_as == _SVG else _SANDBOX,
         "Cache-Control": "private, no-cache" if found.repo.is_private else "no-cache",
         "Access-Control-Expose-Headers": _EXPOSED,
     }
@@ -93,6 +97,8 @@ def content_type(name: str) -> str:
     if name.lower().endswith(_TEXT_SUFFIXES):
         return "text/plain; charset=utf-8"
     guessed, encoding = _types.guess_type(name)
+    if guessed == _SVG and encoding is None:
+        return _SVG
     if guessed is None or encoding:
         return "application/octet-stream"
     if _TEXT.match(guessed):

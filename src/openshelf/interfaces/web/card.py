@@ -43,25 +43,28 @@ def read_card(hub: Hub, repo: Repo) -> CardPage:
     return CardPage(render(repo, card.body), fatal)
 
 
-def render(repo: Repo, body: str) -> Markup:
-    """``body`` as HTML; its relative links lead to pages, its relative images to bytes."""
+def render(repo: Repo, body: str, revision: str = DEFAULT_BRANCH, folder: str = "") -> Markup:
+    """``body`` as HTML; its relative links lead to pages at ``revision``, its relative images to bytes there.
+
+    ``folder``: where in the repo the text lies.
+    """
 
     def link(written: str) -> str:
-        path, mark, fragment = _in_repo(written)
-        return path if path.startswith("/") else addresses.blob(repo, DEFAULT_BRANCH, path) + mark + fragment
+        path, mark, fragment = _in_repo(written, folder)
+        return path if path.startswith("/") else addresses.blob(repo, revision, path) + mark + fragment
 
     def image(written: str) -> str:
-        path, _, _ = _in_repo(written)
-        return path if path.startswith("/") else addresses.resolve(repo, DEFAULT_BRANCH, path)
+        path, _, _ = _in_repo(written, folder)
+        return path if path.startswith("/") else addresses.resolve(repo, revision, path)
 
     return Markup(markdown.render(body, link=link, image=image))  # noqa: S704 - made safe there
 
 
-def _in_repo(written: str) -> tuple[str, str, str]:
+def _in_repo(written: str, folder: str) -> tuple[str, str, str]:
     """The path in the repo that a relative address means, and its fragment; a path with a slash in front is kept."""
     place, mark, fragment = written.partition("#")
     path = place.partition("?")[0]
     if path.startswith("/"):
         return written, "", ""
-    path = posixpath.normpath("/" + unquote(path)).lstrip("/")
+    path = posixpath.normpath(f"/{folder}/{unquote(path)}").lstrip("/")
     return path, mark, fragment

@@ -12,7 +12,9 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from openshelf.interfaces.web import addresses, assets
+from openshelf.interfaces.web.file_words import FileWords
 from openshelf.interfaces.web.languages import Language
+from openshelf.interfaces.web.visible import visible_name, visible_text
 from openshelf.interfaces.web.words import Words
 from openshelf.services.sizes import readable_size
 
@@ -39,9 +41,12 @@ def environment(language: Language) -> Environment:
         lang=language.tag,
         direction=language.locale.text_direction,
         words=Words(language),
+        file_words=FileWords(language),
     )
     figures = _Figures(language)
     made.filters.update(size=readable_size, count=figures.count, ago=figures.ago, day=figures.day, zip=zip)
+    made.filters.update(visible=visible_name, visible_text=visible_text)
+    made.filters.update(exact=figures.exact, capitalise=_capitalise)
     return made
 
 
@@ -59,6 +64,10 @@ class _Figures:
         short = numbers.format_compact_decimal(number, locale=self.locale, fraction_digits=1)
         return Markup('<span title="{}">{}</span>').format(exact, short)
 
+    def exact(self, number: int) -> str:
+        """A whole number with every digit."""
+        return numbers.format_decimal(number, locale=self.locale)
+
     def ago(self, moment: datetime) -> Markup:
         """How long ago, with the exact time in a title."""
         delta = moment - datetime.now(UTC)
@@ -74,6 +83,11 @@ class _Figures:
         return Markup('<time datetime="{}" title="{}">{}</time>').format(
             moment.isoformat(timespec="seconds"), exact, text
         )
+
+
+def _capitalise(text: str) -> str:
+    """``text`` with a capital in front, the rest as it is."""
+    return text[:1].upper() + text[1:]
 
 
 def render(language: Language, template: str, values: dict[str, Any]) -> str:

@@ -1,10 +1,9 @@
-"""The files of a revision: folders, and one file at a time."""
+"""The folders of a revision."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 
 from starlette.responses import Response
 
@@ -13,15 +12,11 @@ from openshelf.domain.tree import CommitInfo, Entry
 from openshelf.errors import EntryNotFound
 from openshelf.interfaces.web import addresses
 from openshelf.interfaces.web.pages.repo_frame import frame, pages, ref_choice, revision
-from openshelf.interfaces.web.source import Source, read_source
 from openshelf.interfaces.web.visit import Visit
 from openshelf.services import fetch, trees
 
 PAGE = 500
 MAX_LISTED = 100_000
-MAX_TEXT_BYTES = 500_000
-MAX_IMAGE_BYTES = 20_000_000
-IMAGES = frozenset((".png", ".jpg", ".jpeg", ".gif", ".webp", ".avif", ".bmp"))
 _VIEWS = ("tree", "commits")
 
 
@@ -53,43 +48,14 @@ def show_folder(visit: Visit, repo: Repo) -> Response:
         revision=found,
         refs=ref_choice(visit, repo),
         folder=path,
-        crumbs=list(_crumbs(repo, found.asked, path)),
+        crumbs=list(crumbs_of(repo, found.asked, path)),
         parent=addresses.tree(repo, found.asked, path.rpartition("/")[0]) if path else "",
-        rows=[Row(entry, _kept(entry, xet), commits.get(entry.path)) for entry in here],
+        rows=[Row(entry, kept_as(entry, xet), commits.get(entry.path)) for entry in here],
         total=len(entries),
         first=number * PAGE,
         base_url=visit.base_url,
         previous=addresses.with_query(place, p=number - 1) if number else "",
         next=addresses.with_query(place, p=number + 1) if len(entries) > (number + 1) * PAGE else "",
-    )
-
-
-def show_file(visit: Visit, repo: Repo) -> Response:
-    path = visit.part("path")
-    git, found = revision(visit, repo)
-    entry = git.entry(found.commit, path)
-    if entry.is_folder:
-        return visit.redirect(addresses.tree(repo, found.asked, path))
-    suffix = PurePosixPath(path).suffix.lower()
-    is_image = suffix in IMAGES and 0 < entry.size <= MAX_IMAGE_BYTES
-    source: Source | None = None
-    if not is_image and entry.size <= MAX_TEXT_BYTES:
-        content = fetch.content(visit.hub, repo, git, entry)
-        source = read_source(entry.name, b"".join(content.read(0, content.size)))
-    commit = trees.last_commits(git, found.commit, [entry]).get(entry.path)
-    return visit.page(
-        "blob.html",
-        **frame(visit, repo, "files", found.asked),
-        revision=found,
-        entry=entry,
-        kept=_kept(entry, fetch.xet_hashes(visit.hub, [entry])),
-        commit=commit,
-        crumbs=list(_crumbs(repo, found.asked, path)),
-        is_image=is_image,
-        source=source,
-        too_large=entry.size > MAX_TEXT_BYTES,
-        text_limit=MAX_TEXT_BYTES,
-        base_url=visit.base_url,
     )
 
 
@@ -107,14 +73,14 @@ def choose_revision(visit: Visit, repo: Repo) -> Response:
     return visit.redirect(addresses.tree(repo, found.asked, path))
 
 
-def _crumbs(repo: Repo, asked: str, path: str) -> Iterator[tuple[str, str]]:
+def crumbs_of(repo: Repo, asked: str, path: str) -> Iterator[tuple[str, str]]:
     """Name and address of each folder above ``path``, and of itself."""
     parts = path.split("/") if path else []
     for depth, name in enumerate(parts, 1):
         yield name, addresses.tree(repo, asked, "/".join(parts[:depth]))
 
 
-def _kept(entry: Entry, xet: dict[str, bytes]) -> str:
+def kept_as(entry: Entry, xet: dict[str, bytes]) -> str:
     """How the bytes of a file are kept, in one word; empty for files in git itself."""
     if entry.blob is None:
         return ""
@@ -124,6 +90,5 @@ def _kept(entry: Entry, xet: dict[str, bytes]) -> str:
 routes = [
     *pages("/tree/{rev:segment}", show_folder),
     *pages("/tree/{rev:segment}/{path:rest}", show_folder),
-    *pages("/blob/{rev:segment}/{path:rest}", show_file),
     *pages("/revision", choose_revision),
 ]

@@ -1,0 +1,1 @@
+"""Rows and columns: what is in them, and figures about each column."""
