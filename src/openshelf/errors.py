@@ -26,6 +26,7 @@
     │   ├── QuotaExceeded
     │   └── RateLimited            carries retry_after, in seconds
     ├── Unavailable                try again later: busy, read-only, starting
+    │   └── DiskFull               the hub has no room for what was sent
     ├── Unsupported                part of a protocol that this hub does not offer
     ├── StorageFault               stored bytes are missing or are not what they should be
     │   └── DamagedBytes           they are there, and were changed on disk
@@ -172,6 +173,16 @@ class RateLimited(LimitExceeded):
 
 class Unavailable(OpenshelfError):
     """Not now: busy, read-only or starting."""
+
+
+class DiskFull(Unavailable):
+    """There is no room to keep what was sent; nothing of it was kept."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The disk of this hub is full, so this was not stored. What is stored can be read; try again when the "
+            "administrator has made room."
+        )
 
 
 class Unsupported(OpenshelfError):

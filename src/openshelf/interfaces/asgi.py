@@ -35,6 +35,7 @@ from openshelf.interfaces.xet.errors import error_response as xet_error
 from openshelf.interfaces.xet.errors import is_for_xet
 from openshelf.interfaces.xet.routes import routes as xet_routes
 from openshelf.services.hub import Hub
+from openshelf.storage.durable import fault_of
 
 ErrorSpeech = Callable[[Request, OpenshelfError], Response]
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
@@ -64,6 +65,7 @@ def build(hub: Hub, lifespan: Lifespan | None = None) -> FastAPI:
     app.router.routes.extend(hf_api.last_routes)
     app.router.routes.extend(page_routes)  # last: they take nearly any address
     app.add_exception_handler(OpenshelfError, _on_error)
+    app.add_exception_handler(OSError, _on_os_error)
     app.add_exception_handler(RequestValidationError, _on_invalid)
     app.add_exception_handler(Moved, moved_response)
     app.add_exception_handler(HTTPException, _on_http_error)
@@ -95,6 +97,12 @@ async def _answer(request: Request, error: OpenshelfError) -> Response:
 async def _on_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, OpenshelfError)
     return await _answer(request, error)
+
+
+async def _on_os_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, OSError)
+    log.error("the system refused", path=request.url.path, reason=str(error))
+    return await _answer(request, fault_of(error))
 
 
 async def _on_invalid(request: Request, error: Exception) -> Response:

@@ -6,6 +6,7 @@ Git is the source of truth. Where a crash comes between the two, ``reconcile`` w
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
@@ -14,7 +15,7 @@ from openshelf.domain.events import Event, EventKind
 from openshelf.domain.people import ANONYMOUS, Actor
 from openshelf.domain.repos import DEFAULT_BRANCH, Repo
 from openshelf.domain.tree import Blob
-from openshelf.errors import BlobNotFound, InvalidUpload, QuotaExceeded, RepoNotFound
+from openshelf.errors import BlobNotFound, InvalidUpload, OpenshelfError, QuotaExceeded, RepoNotFound
 from openshelf.services.describe import VERSION as DESCRIPTION_VERSION
 from openshelf.services.describe import describe, with_parameters
 from openshelf.services.hub import Hub, now
@@ -114,16 +115,23 @@ def move_refs(
     ``named``: sha256 of the blobs that the new commits name. ``also`` writes more in the same transaction. Raises
     StaleParent where a ref has moved meanwhile.
     """
-    git.set_refs([(update.name, update.new, update.old) for update in updates])
-    # The catalogue knows commits only, not the tag objects of annotated tags.
-    updates = [replace(update, new=update.new and git.commit_of(update.new)) for update in updates]
-    with hub.storage.catalogue.write() as tx:
-        current = repos.by_id(tx, repo.id)
-        if current is None:
-            raise RepoNotFound(repo.full_name)
-        if also:
-            also(tx)
-        record_updates(tx, actor, current, git, updates, named)
+    moves = [(update.name, update.new, update.old) for update in updates]
+    try:
+        git.set_refs(moves)
+        # The catalogue knows commits only, not the tag objects of annotated tags.
+        updates = [replace(update, new=update.new and git.commit_of(update.new)) for update in updates]
+        with hub.storage.catalogue.write() as tx:
+            current = repos.by_id(tx, repo.id)
+            if current is None:
+                raise RepoNotFound(repo.full_name)
+            if also:
+                also(tx)
+            record_updates(tx, actor, current, git, updates, named)
+    except Exception:
+        # Nobody is told of the moves, so nobody shall see them; where even this fails, the reconciler completes them.
+        with suppress(OpenshelfError, OSError):
+            git.set_refs([(name, old, new) for name, new, old in moves])
+        raise
 
 
 def record_updates(

@@ -127,7 +127,9 @@ def finish_restore(hub: Hub, *, deep: bool = False, progress: Progress = lambda 
 def _check_target(hub: Hub, target: Path) -> None:
     if target == hub.storage.root or hub.storage.root in target.parents:
         raise Invalid(f"{target} lies in the data folder; put the backup elsewhere, best on another disk.")
-    if target.exists() and any(target.iterdir()) and not (target / STATE_FILE).exists():
+    # A run that was killed before its first word leaves a part of the state file.
+    held = [path for path in target.iterdir() if not path.name.startswith(f"{STATE_FILE}.")] if target.exists() else []
+    if held and not (target / STATE_FILE).exists():
         raise Invalid(f"{target} is not empty and not a backup; name an empty folder, or one that a backup made.")
     make_folder(target)
     target.chmod(0o700)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from openshelf.errors import OpenshelfError, StorageFault
 from openshelf.services import chunked
 from openshelf.services.hub import Hub, now
+from openshelf.services.stored import remove_whole, remove_xorb
 from openshelf.services.xorb_indexes import XorbIndexes
 from openshelf.storage.catalogue import blobs, events, xorbs
 from openshelf.storage.catalogue.blobs import BlobRow
@@ -180,26 +181,14 @@ def check_orphans(hub: Hub, repair: bool) -> list[Fault]:
         with hub.storage.catalogue.read() as tx:
             row = blobs.get(tx, info.key)
         if (row is None or not row.is_whole) and is_settled(info.modified):
-            found.append(_orphan(f"blobs/{info.key}", repair and _remove_blob(hub, info.key)))
+            found.append(_orphan(f"blobs/{info.key}", repair and remove_whole(hub, info.key)))
     for info in hub.storage.xorbs.list():
         with hub.storage.catalogue.read() as tx:
             known = xorbs.get(tx, from_hex(info.key)) is not None
         if not known and is_settled(info.modified):
-            found.append(_orphan(f"xorbs/{info.key}", repair and _remove_xorb(hub, info.key)))
+            found.append(_orphan(f"xorbs/{info.key}", repair and remove_xorb(hub, info.key)))
     return found
 
 
 def _orphan(subject: str, mended: bool) -> Fault:
     return Fault(subject, "no row of the catalogue knows this file", lost=False, mended=mended)
-
-
-def _remove_blob(hub: Hub, sha256: str) -> bool:
-    # Within a write transaction, as garbage collection does it, so that no upload is recorded in between.
-    with hub.storage.catalogue.write() as tx:
-        row = blobs.get(tx, sha256)
-        return (row is None or not row.is_whole) and hub.storage.blobs.delete(sha256)
-
-
-def _remove_xorb(hub: Hub, key: str) -> bool:
-    with hub.storage.catalogue.write() as tx:
-        return xorbs.get(tx, from_hex(key)) is None and hub.storage.xorbs.delete(key)

@@ -2,7 +2,8 @@
 
 The order keeps concurrent pushes safe. A repo's links go where its history does not name the blob, nor did within the
 grace period, and where they are old: a push renews the links of all that it names before it moves a ref.
-A blob's row goes, in the writer's turn, only while no repo is linked to it; its bytes go in the same turn. Whoever
+A blob's row goes, in the writer's turn, only while no repo is linked to it; its bytes go in a later turn, if it has no
+row again by then. So a crash leaves at most a file that nothing knows, which the next collection takes. Whoever
 records a blob checks in the writer's turn that its bytes are there (``services.stored``), so an upload of the same
 bytes in the same moment either keeps them or is told to send them again. Clients remember for three weeks which xorbs
 they have sent: the grace period is longer, and each removal of xorbs begins a new generation of addresses, under which
@@ -17,8 +18,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from openshelf.errors import StorageFault
+from openshelf.services.fsck_bytes import check_orphans
 from openshelf.services.hub import Hub, now
-from openshelf.services.stored import REMOVAL_LOCK
+from openshelf.services.stored import REMOVAL_LOCK, remove_whole, remove_xorb
 from openshelf.services.xet_access import generation
 from openshelf.storage.catalogue import Transaction, blobs, events, garbage, repos
 from openshelf.storage.repositories.reachable import reachable_blobs
@@ -63,6 +65,7 @@ def collect(hub: Hub, *, dry_run: bool = True, progress: Progress = lambda *_: N
         with hub.storage.catalogue.write() as tx:
             files = garbage.remove_xet_files(tx, before)
         xorbs, xorb_bytes = _sweep_xorbs(hub, before)
+        check_orphans(hub, repair=True)
         repositories = _orphan_repositories(hub, remove=True)
         temporary = hub.storage.discard_stale(_TEMPORARY_SECONDS, _UPLOAD_SECONDS)
     return Collected(links, gone, files, xorbs, repositories, temporary, blob_bytes + xorb_bytes)
@@ -132,9 +135,9 @@ def _sweep_blobs(hub: Hub, before: datetime) -> tuple[int, int]:
     while True:
         with hub.storage.catalogue.write() as tx:
             gone = garbage.remove_blobs(tx, before)
-            for row in gone:
-                if row.is_whole and hub.storage.blobs.delete(row.sha256):
-                    freed += row.size
+        for row in gone:
+            if row.is_whole and remove_whole(hub, row.sha256):
+                freed += row.size
         count += len(gone)
         if not gone:
             return count, freed
@@ -147,9 +150,9 @@ def _sweep_xorbs(hub: Hub, before: datetime) -> tuple[int, int]:
             gone = garbage.remove_xorbs(tx, before)
             if gone:
                 events.set_meta(tx, events.GENERATION_KEY, str(generation(tx) + 1))
-            for xorb_hash, size in gone:
-                if hub.storage.xorbs.delete(to_hex(xorb_hash)):
-                    freed += size
+        for xorb_hash, size in gone:
+            if remove_xorb(hub, to_hex(xorb_hash)):
+                freed += size
         count += len(gone)
         if not gone:
             return count, freed

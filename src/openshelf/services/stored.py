@@ -6,7 +6,8 @@ from openshelf.domain.repos import Repo
 from openshelf.domain.tree import Blob
 from openshelf.errors import Unavailable
 from openshelf.services.hub import Hub, now
-from openshelf.storage.catalogue import Transaction, blobs
+from openshelf.storage.catalogue import Transaction, blobs, xorbs
+from openshelf.xet.hashes import from_hex
 
 REMOVAL_LOCK = "removal"
 """Held by whoever removes stored bytes, and by a backup, which must find all that its catalogue names."""
@@ -28,3 +29,20 @@ def check_present(hub: Hub, _tx: Transaction, blob: Blob) -> None:
     """
     if hub.storage.blobs.size(blob.sha256) is None:
         raise Unavailable(f"Blob {blob.sha256} was removed while it was sent again; send it once more.")
+
+
+def remove_whole(hub: Hub, sha256: str) -> bool:
+    """Remove the whole form of a blob that the catalogue has let go of before; False where nothing was removed.
+
+    The rows go first: a crash in between leaves a file that nothing knows, never a row without its bytes. It is done
+    within a write transaction, so that whoever records the same blob meanwhile finds out in theirs.
+    """
+    with hub.storage.catalogue.write() as tx:
+        row = blobs.get(tx, sha256)
+        return (row is None or not row.is_whole) and hub.storage.blobs.delete(sha256)
+
+
+def remove_xorb(hub: Hub, key: str) -> bool:
+    """Remove the body of a xorb that the catalogue has let go of before, in the same way."""
+    with hub.storage.catalogue.write() as tx:
+        return xorbs.get(tx, from_hex(key)) is None and hub.storage.xorbs.delete(key)

@@ -3,13 +3,49 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from openshelf.errors import DiskFull, OpenshelfError, StorageFault
+
 _FEW = 32
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_SAID_OF_FULL = tuple(os.strerror(number) for number in _FULL)
 _libc = ctypes.CDLL(None, use_errno=True)
+
+
+def fault_of(error: OSError) -> OpenshelfError:
+    """What a failed call to the system means to us."""
+    if error.errno in _FULL:
+        return DiskFull()
+    where = f" {error.filename}" if error.filename else ""
+    return StorageFault(f"The disk failed{where}: {error.strerror or error}; run `openshelf doctor`.")
+
+
+def fault_said(text: str) -> OpenshelfError | None:
+    """The same for what a program or library says of a failed call; None where it speaks of something else."""
+    if any(said in text for said in _SAID_OF_FULL):
+        return DiskFull()
+    if os.strerror(errno.EIO) in text:
+        return StorageFault(f"The disk failed: {text}; run `openshelf doctor`.")
+    return None
+
+
+@contextmanager
+def told(*libraries: type[Exception]) -> Iterator[None]:
+    """Raise DiskFull and StorageFault for what the system, or one of these errors of libraries, says of the disk."""
+    try:
+        yield
+    except OSError as error:
+        raise (fault_of(error) if error.errno else fault_said(str(error)) or error) from error
+    except libraries as error:
+        fault = fault_said(str(error))
+        if fault is None:
+            raise
+        raise fault from error
 
 
 def sync_path(path: Path) -> None:

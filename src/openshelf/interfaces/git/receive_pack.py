@@ -22,6 +22,7 @@ from openshelf.interfaces.http.errors import public_message
 from openshelf.services.accept import RefUpdate
 from openshelf.services.git_push import MAX_COMMANDS, Outcome, Push
 from openshelf.services.hub import Hub
+from openshelf.storage.durable import fault_of
 
 KEEP_ALIVE_SECONDS = 5.0
 MAX_COMMAND_BYTES = 8 * 1024 * 1024
@@ -167,6 +168,9 @@ def _finish(push: Push, said: queue.SimpleQueue[str | Outcome]) -> None:
     except OpenshelfError as error:
         log.error("push failed", fault=error.message)
         said.put(push.give_up(public_message(error)))
+    except OSError as error:
+        log.error("push failed", fault=str(error))
+        said.put(push.give_up(public_message(fault_of(error))))
     except Exception:
         log.exception("push failed")
         said.put(push.give_up("The hub failed to take this push; the fault is logged."))

@@ -19,6 +19,7 @@ _STATUS: tuple[tuple[type[OpenshelfError], int], ...] = (
     (errors.Invalid, 400),
     (errors.RateLimited, 429),
     (errors.LimitExceeded, 413),
+    (errors.DiskFull, 507),
     (errors.Unavailable, 503),
     (errors.Unsupported, 501),
     (errors.OpenshelfError, 500),

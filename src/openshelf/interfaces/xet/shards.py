@@ -25,6 +25,7 @@ from openshelf.services.hub import Hub
 from openshelf.services.xet_access import Caller
 from openshelf.services.xet_digests import Progress
 from openshelf.services.xet_shards import Registration
+from openshelf.storage.durable import fault_of
 from openshelf.storage.objects import Staged
 
 # Clients send at most 64 MiB and a little more.
@@ -100,6 +101,9 @@ def _outcome(hub: Hub, caller: Caller, staged: Staged, progress: Progress) -> di
         if isinstance(error, StorageFault):
             log.error("storage fault", fault=error.message)
         return _error_frame(error)
+    except OSError as error:
+        log.error("the system refused", reason=str(error))
+        return _error_frame(fault_of(error))
     except Exception as error:
         log.exception("a shard was not registered")
         return _error_frame(OpenshelfError(f"The hub failed to register this upload: {type(error).__name__}."))

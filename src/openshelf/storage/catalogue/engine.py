@@ -9,7 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from openshelf.errors import StorageFault, Unavailable
+from openshelf.errors import DiskFull, StorageFault, Unavailable
 
 Transaction = sa.Connection
 
@@ -51,7 +51,7 @@ class Catalogue:
     def write(self) -> Iterator[Transaction]:
         """One transaction: committed, and on disk, when the block ends; rolled back on any error.
 
-        Raises Unavailable where the database is busy or its disk full, StorageFault where it is damaged.
+        Raises Unavailable where the database is busy, DiskFull, StorageFault where it is damaged.
         """
         with (
             translated("catalogue"),
@@ -78,7 +78,7 @@ def translated(what: str) -> Iterator[None]:
         if "locked" in reason or "busy" in reason:
             raise Unavailable(f"The {what} is busy; try again in a moment.") from error
         if "full" in reason:
-            raise Unavailable(f"The disk that holds the {what} is full; the administrator must make room.") from error
+            raise DiskFull from error
         raise StorageFault(f"The {what} cannot be used: {reason}; run `openshelf doctor`.") from error
 
 

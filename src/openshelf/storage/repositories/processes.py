@@ -11,6 +11,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from openshelf.errors import ConfigurationError, StorageFault
+from openshelf.storage.durable import fault_said
 
 ADDRESS_SPACE_KIB = 4 * 1024 * 1024
 ERROR_BYTES = 8192
@@ -81,7 +82,7 @@ def run(
         raise StorageFault(f"git {arguments[0]} in {folder} did not end within {seconds:.0f} seconds.") from None
     if done.returncode != 0:
         said = done.stderr[-ERROR_BYTES:].decode("utf-8", "replace").strip()
-        raise StorageFault(f"git {arguments[0]} in {folder} failed with {done.returncode}: {said}")
+        raise fault_said(said) or StorageFault(f"git {arguments[0]} in {folder} failed with {done.returncode}: {said}")
     return done.stdout
 
 

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from openshelf.errors import InvalidUpload, StorageFault
-from openshelf.storage.durable import make_folder, sync_path
+from openshelf.storage.durable import fault_said, make_folder, sync_path
 from openshelf.storage.repositories.processes import ErrorFile, command, environment
 from openshelf.storage.repositories.repository import GitRepository
 
@@ -85,7 +85,7 @@ class Quarantine:
         except subprocess.TimeoutExpired:
             raise InvalidUpload(f"Unpacking took more than {FINISH_SECONDS} seconds; push in smaller steps.") from None
         if code != 0:
-            raise InvalidUpload(_reason(self._errors.text()))
+            raise fault_said(self._errors.text()) or InvalidUpload(_reason(self._errors.text()))
 
     def headers(self) -> Iterator[ObjectHeader]:
         """All objects of the pack, read without holding them."""

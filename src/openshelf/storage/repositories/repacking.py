@@ -34,6 +34,7 @@ def pack(repository: GitRepository) -> tuple[Path, list[Path]] | None:
     """
     folder = repository.path / "objects" / "pack"
     _discard_stale(folder)
+    _discard_stale(folder.parent)
     old = sorted(folder.glob("pack-*.idx"))
     if len(old) == 1 and old[0].with_suffix(".bitmap").exists() and not _has_loose(repository):
         return None
@@ -68,6 +69,7 @@ def pack_refs(repository: GitRepository) -> bool:
     loose = sum(1 for path in (repository.path / "refs").rglob("*") if path.is_file())
     if loose <= LOOSE_REFS:
         return False
+    repository.discard_locks(*(ref.name for ref in repository.refs()))
     run(["pack-refs", "--all", "--prune"], repository.path)
     sync_file_system(repository.path)
     return True

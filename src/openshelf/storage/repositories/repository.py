@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from openshelf.domain.names import is_commit_id
 from openshelf.domain.repos import DEFAULT_BRANCH, Ref, Revision
 from openshelf.domain.tree import MAX_POINTER_BYTES, Blob, Change, Entry
 from openshelf.errors import AlreadyExists, EntryNotFound, RevisionNotFound, StaleParent, StorageFault
-from openshelf.storage.durable import sync_file_system, sync_files, sync_path
+from openshelf.storage.durable import sync_file_system, sync_files, sync_path, told
 from openshelf.storage.repositories.edits import TreeEdit
 
 _SHORTEST_ID = 7
@@ -114,6 +115,7 @@ class GitRepository:
         sync_file_system(self.path)
 
     def _move_ref(self, name: str, target: str | None, expected: str | None) -> None:
+        self.discard_locks(name)
         standing = self._target(name)
         if expected != standing and (expected is None or expected != self._ref_commit(name)):
             raise StaleParent
@@ -121,9 +123,19 @@ class GitRepository:
             self.git.references.delete(name)
             return
         try:
-            self.git.references.create(name, pygit2.Oid(hex=target), force=expected is not None)
+            with told(pygit2.GitError):
+                self.git.references.create(name, pygit2.Oid(hex=target), force=expected is not None)
         except (pygit2.GitError, ValueError, OSError) as error:
             raise AlreadyExists(f"Reference {name} cannot be created: {error}.") from error
+
+    def discard_locks(self, *names: str) -> None:
+        """Remove the lock files that a killed process left of these refs; git would wait for them for ever.
+
+        The caller holds the repo's lock, so nobody else has them.
+        """
+        for name in (*names, "packed-refs"):
+            with suppress(FileNotFoundError, NotADirectoryError):
+                (self.path / f"{name}.lock").unlink()
 
     def _target(self, name: str) -> str | None:
         try:
@@ -280,7 +292,8 @@ class GitRepository:
 
     def store(self, content: bytes) -> str:
         """Write a git blob that no tree names yet; the commit that names it puts it on disk."""
-        return str(self.git.create_blob(content))
+        with told(pygit2.GitError):
+            return str(self.git.create_blob(content))
 
     def write_commit(
         self, parent: str | None, changes: Iterable[Change], author: Author, message: str, *, at: float | None = None
@@ -289,15 +302,16 @@ class GitRepository:
 
         A commit that changes nothing is ``parent`` itself. Raises InvalidChange and EntryNotFound.
         """
-        edit = TreeEdit(self.git, self._tree(parent) if parent else None, parent)
-        for change in changes:
-            edit.apply(change, self)
-        tree = edit.write()
-        if parent and tree == str(self._tree(parent).id):
-            return parent
-        commit = self._commit(tree, parent, author, message, at)
-        self.sync_objects([*edit.written, commit])
-        return commit
+        with told(pygit2.GitError):
+            edit = TreeEdit(self.git, self._tree(parent) if parent else None, parent)
+            for change in changes:
+                edit.apply(change, self)
+            tree = edit.write()
+            if parent and tree == str(self._tree(parent).id):
+                return parent
+            commit = self._commit(tree, parent, author, message, at)
+            self.sync_objects([*edit.written, commit])
+            return commit
 
     def squash(self, commit: str, author: Author, message: str) -> str:
         """Write a commit with the files of ``commit`` and no past, durably; returns its id."""
