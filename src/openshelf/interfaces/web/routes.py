@@ -8,6 +8,8 @@ from openshelf.interfaces.web import assets
 from openshelf.interfaces.web.pages import (
     account,
     admin,
+    branches,
+    compare,
     file,
     files,
     history,
@@ -19,7 +21,7 @@ from openshelf.interfaces.web.pages import (
     sessions,
     tokens,
 )
-from openshelf.interfaces.web.pages.writing import edit, remove
+from openshelf.interfaces.web.pages.writing import edit, remove, upload
 
 routes: list[BaseRoute] = [
     *assets.routes,
@@ -34,9 +36,12 @@ routes: list[BaseRoute] = [
     # From here on the first part of an address is an owner's name, or a kind and then an owner's name.
     *edit.routes,
     *remove.routes,
+    *upload.routes,
     *file.routes,
     *files.routes,
     *history.routes,
+    *compare.routes,
+    *branches.routes,
     *repos.routes,
     *lists.owner_routes,
 ]

@@ -27,6 +27,7 @@ from openshelf.storage.repositories import GitRepository
 
 MAX_TITLE = 200
 MAX_DESCRIPTION = 10_000
+FAULTS = (InvalidChange, EntryNotFound, LimitExceeded, Invalid)
 _TRIES = 4
 
 
@@ -84,7 +85,7 @@ def commit(visit: Visit, repo: Repo, form: Form, asked: str, title: str, plan: P
     for remaining in reversed(range(_TRIES)):
         git, found = branch(visit, repo, asked)
         try:
-            with form.blame("path", InvalidPath), form.blame("", InvalidChange, EntryNotFound, LimitExceeded, Invalid):
+            with form.blame("path", InvalidPath), form.blame("", *FAULTS):
                 changes = plan(git, found)
                 if changes is None or form.errors:
                     return None
