@@ -1,130 +1,156 @@
-"""``make bench``: measures the main job beside nginx, prints a table, and writes it into the docs with --publish."""
+"""Measures Openshelf beside its peers, prints tables, and writes docs/explanation/performance.md with --publish."""
 
 from __future__ import annotations
 
 import argparse
+import importlib
 import os
-import platform
+import re
 import shutil
 import sys
 import tempfile
-from datetime import UTC, datetime
+import time
+import traceback
+from dataclasses import fields, replace
 from pathlib import Path
+from typing import Any
 
-from bench import main_job as job
-from bench.main_job import Figure
-from bench.peers import nginx, openshelf
+from bench import page
+from bench.bench import Bench, Options
+from bench.figures import Result, first_line
+from bench.machine import Clock
+from bench.servers import NAMES, MLflow
 
 PAGE = Path(__file__).parents[1] / "docs" / "explanation" / "performance.md"
-REPO = "bench/model"
+MEASURES = ("start", "upload", "download", "requests", "tree", "snapshot", "clone", "lists", "pages")
+# MLflow takes gigabytes and some CPU time even when nobody asks it; it is stopped after the last that wants it.
+_LAST_WITH_MLFLOW = "tree"
+QUICK = Options(
+    size=4_000_000,
+    rounds=1,
+    seconds=1,
+    files=200,
+    small_files=20,
+    repos=300,
+    commits=20,
+    questions=10,
+    page_views=2,
+    settle=0,
+    peers=("openshelf", "nginx"),
+)
+_SIZE = re.compile(r"(\d+)(B|kB|MB|GB|KiB|MiB|GiB)\Z")
+_UNITS = {"B": 1, "kB": 10**3, "MB": 10**6, "GB": 10**9, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("--megabytes", type=int, default=512, help="size of the file that is moved")
-    parser.add_argument("--rounds", type=int, default=3, help="rounds of each measurement; the median is shown")
-    parser.add_argument("--seconds", type=int, default=5, help="length of each request-rate measurement")
-    parser.add_argument("--publish", action="store_true", help=f"write {PAGE.name}")
-    options = parser.parse_args()
-    missing = [tool for tool in ("nginx", "ab", "curl") if shutil.which(tool) is None]
-    if missing:
-        print(f"missing: {', '.join(missing)}; apt-get install nginx-light apache2-utils curl", file=sys.stderr)
+def main(arguments: list[str] | None = None) -> int:
+    asked = _parser().parse_args(arguments)
+    if missing := [tool for tool in ("curl", "ab", "git") if shutil.which(tool) is None]:
+        print(f"missing: {', '.join(missing)}; apt-get install curl apache2-utils git", file=sys.stderr)
         return 2
-    with tempfile.TemporaryDirectory(prefix="openshelf-bench-") as folder:
-        text = measure(Path(folder), options.megabytes, options.rounds, options.seconds)
-    print(text)
-    if options.publish:
+    options = _options(asked)
+    with tempfile.TemporaryDirectory(prefix="openshelf-bench-", dir=asked.folder) as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        if not _has_room(folder, options):
+            return 2
+        text, failed = measure(Bench(options, folder), asked.only, _command(arguments))
+    if asked.publish:
         PAGE.write_text(text, encoding="utf-8")
-    return 0
+        print(f"Wrote {PAGE}")
+    return 1 if failed else 0
 
 
-def measure(folder: Path, megabytes: int, rounds: int, seconds: int) -> str:
-    """Run everything in turns, so that all figures come from the same minutes of the machine."""
-    folder.chmod(0o755)
-    file, gigabytes = folder / "model.safetensors", megabytes / 1000
-    renew(file, megabytes)
-    sha = job.sha256_cpu(megabytes)
-    rows: dict[str, Figure] = {}
-    (folder / "nginx").mkdir()
-    with nginx(folder / "nginx") as peer, openshelf(folder) as hub:
-        server = hub.server
-        idle = server.pss_mib()
-        job.post(hub, "/api/repos/create", {"name": "model", "type": "model"})
-        job.post(hub, "/api/repos/create", {"name": "whole", "type": "model"})
-        rows["nginx: PUT"] = job.best_of(
-            rounds, lambda: job.put(peer, f"{peer.url}/model.safetensors", file, gigabytes)
+def measure(bench: Bench, names: tuple[str, ...], command: str) -> tuple[str, dict[str, str]]:
+    """Run the measurements of these names; returns the page and what failed."""
+    clock, results, failed = Clock(), dict[str, Result](), dict[str, str]()
+    _say("looking which peers can be had (environments are built once)")
+    bench.check()
+    for name, reason in bench.left_out.items():
+        print(f"  without {name}: {reason}")
+    try:
+        for name in names:
+            began = time.perf_counter()
+            _say(f"measuring {name}")
+            try:
+                results[name] = importlib.import_module(f"bench.measures.{name}").measure(bench)
+            except Exception as error:
+                failed[name] = first_line(error)
+                traceback.print_exc()
+                continue
+            for table in results[name].tables:
+                print(table.markdown())
+            for verdict in results[name].verdicts:
+                print("  " + " | ".join(verdict.row()))
+            print(f"  ({time.perf_counter() - began:.0f} s)", flush=True)
+            if name == _LAST_WITH_MLFLOW:
+                bench.stop(MLflow)
+    finally:
+        bench.close()
+    run = page.Run(bench.options, clock.minutes(), clock.cores_of_others(), bench.left_out, failed, command)
+    return page.render(run, results), failed
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("--only", type=_measures, default=MEASURES, help=f"some of {','.join(MEASURES)}")
+    parser.add_argument("--peers", type=_peers, help=f"some of {','.join(NAMES)}; openshelf is always there")
+    parser.add_argument("--size", type=_size, help="how much is moved, such as 256MB [default: 1GiB]")
+    for field in fields(Options):
+        if field.name not in ("size", "peers"):
+            option = "--" + field.name.replace("_", "-")
+            parser.add_argument(option, type=int, help=f"[default: {field.default}]")
+    parser.add_argument("--quick", action="store_true", help="see that everything runs; the figures mean nothing")
+    parser.add_argument("--publish", action="store_true", help=f"write {PAGE.name}")
+    parser.add_argument("--folder", help="where to put data while measuring [default: the temporary folder]")
+    return parser
+
+
+def _options(asked: argparse.Namespace) -> Options:
+    given: dict[str, Any] = {field.name: getattr(asked, field.name) for field in fields(Options)}
+    return replace(QUICK if asked.quick else Options(), **{k: v for k, v in given.items() if v is not None})
+
+
+def _measures(text: str) -> tuple[str, ...]:
+    names = text.split(",")
+    if unknown := set(names) - set(MEASURES):
+        raise argparse.ArgumentTypeError(f"{', '.join(unknown)}: choose from {', '.join(MEASURES)}")
+    return tuple(name for name in MEASURES if name in names)
+
+
+def _peers(text: str) -> tuple[str, ...]:
+    names = {"openshelf", *text.split(",")}
+    if unknown := names - set(NAMES):
+        raise argparse.ArgumentTypeError(f"{', '.join(unknown)}: choose from {', '.join(NAMES)}")
+    return tuple(name for name in NAMES if name in names)
+
+
+def _size(text: str) -> int:
+    match = _SIZE.match(text)
+    if match is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a size such as 256MB or 1GiB")
+    return int(match[1]) * _UNITS[match[2]]
+
+
+def _has_room(folder: Path, options: Options) -> bool:
+    # What is uploaded stays until the end: three hubs' worth by LFS, two by Xet, and the files themselves.
+    needed = options.size * (7 * options.rounds + 12) + (1 << 30)
+    free = shutil.disk_usage(folder).free
+    if free < needed:
+        print(
+            f"{folder.parent} has {free / 1e9:.0f} GB free, {needed / 1e9:.0f} GB are needed; ask for less with --size "
+            "or name another place with --folder",
+            file=sys.stderr,
         )
-
-        def upload_lfs() -> Figure:
-            job.make_new(file)
-            return job.put(server, job.upload_lfs_address(hub, "bench/whole", file), file, gigabytes)
-
-        rows["Openshelf: upload by LFS"] = job.best_of(rounds, upload_lfs)
-        job.commit_lfs(hub, "bench/whole", file, "model.safetensors")
-        whole = f"{server.url}/bench/whole/resolve/main/model.safetensors"
-        rows["nginx: GET"] = job.best_of(rounds, lambda: job.download(peer, f"{peer.url}/model.safetensors", gigabytes))
-        rows["Openshelf: GET, kept whole"] = job.best_of(rounds, lambda: job.download(server, whole, gigabytes))
-        for number in range(rounds):
-            renew(file, megabytes)
-            rows[f"Openshelf: upload by Xet, round {number + 1}"] = job.upload_xet(
-                hub, REPO, file, gigabytes, folder / f"home-{number}"
-            )
-        chunked = f"{server.url}/{REPO}/resolve/main/model.safetensors"
-        rows["Openshelf: GET, kept as chunks"] = job.best_of(rounds, lambda: job.download(server, chunked, gigabytes))
-        rates = {
-            "nginx: HEAD of a file": job.requests_per_second(peer, f"{peer.url}/model.safetensors", "HEAD", seconds),
-            "Openshelf: HEAD resolve": job.requests_per_second(server, whole, "HEAD", seconds),
-            "Openshelf: GET model info": job.requests_per_second(
-                server, f"{server.url}/api/models/{REPO}", "GET", seconds
-            ),
-        }
-        peak = server.pss_mib()
-        return _page(megabytes, rounds, sha, rows, rates, (server.ready_seconds, idle, peak))
+    return free >= needed
 
 
-def renew(file: Path, megabytes: int) -> None:
-    """Fill the file with new random bytes, which nobody has stored and nothing compresses."""
-    with file.open("wb") as stream:
-        for _ in range(megabytes):
-            stream.write(os.urandom(1_000_000))
+def _command(arguments: list[str] | None) -> str:
+    given = " ".join(sys.argv[1:] if arguments is None else arguments)
+    return f"python -m bench {given}".strip()
 
 
-def _page(
-    megabytes: int,
-    rounds: int,
-    sha: float,
-    rows: dict[str, Figure],
-    rates: dict[str, Figure],
-    process: tuple[float, float, float],
-) -> str:
-    ready, idle, peak = process
-    lines = [
-        "<!-- Written by `python -m bench --publish`. -->\n",
-        "# Measurements\n",
-        f"`make bench` on {datetime.now(UTC):%d %B %Y}: {os.cpu_count()} cores, Linux {platform.release()}, "
-        f"Python {platform.python_version()}, one server process, {megabytes} MB of random bytes, median of {rounds} "
-        "rounds in one run. The machine is shared, so CPU-seconds and ratios count, not wall times. nginx hashes and "
-        "verifies nothing; Openshelf verifies the sha256 of every upload and every chunk it reads.\n",
-        f"sha256 on this machine in the same minutes: {sha:.2f} CPU-seconds per GB.\n",
-        "| job | GB/s | server CPU-s per GB | times nginx | times sha256 |",
-        "|---|---|---|---|---|",
-    ]
-    base = {"PUT": rows["nginx: PUT"], "GET": rows["nginx: GET"]}
-    for name, figure in rows.items():
-        cpu = figure.cpu / figure.amount
-        peer = base["GET" if "GET" in name else "PUT"]
-        ratio = cpu / max(peer.cpu / peer.amount, 1e-9)
-        lines.append(f"| {name} | {figure.amount / figure.seconds:.2f} | {cpu:.2f} | {ratio:.1f} | {cpu / sha:.2f} |")
-    lines += ["", "| request | per second | server CPU microseconds each |", "|---|---|---|"]
-    for name, figure in rates.items():
-        each = figure.cpu / figure.amount * 1e6
-        lines.append(f"| {name} | {figure.amount / figure.seconds:.0f} | {each:.0f} |")
-    lines += [
-        "",
-        f"Ready after {ready:.1f} s; memory (PSS) {idle:.0f} MiB idle, {peak:.0f} MiB after the run. Background jobs "
-        "were off, as in a set-up with `openshelf worker` beside the server.\n",
-    ]
-    return "\n".join(lines)
+def _say(text: str) -> None:
+    print(f"[{time.strftime('%H:%M:%S')}, load {os.getloadavg()[0]:.1f}] {text}", flush=True)
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import subprocess
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -13,23 +14,58 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _TICKS = os.sysconf("SC_CLK_TCK")
+_START_SECONDS = 180.0
 
 
 @dataclass(frozen=True)
 class Server:
-    """A running server: where it listens, its first process, seconds until it answered."""
+    """A running server: where it listens, its first process, wall and CPU seconds until it answered.
+
+    ``beside`` are the first processes of programs that it needs beside it.
+    """
 
     url: str
     pid: int
     ready_seconds: float
+    ready_cpu: float = 0.0
+    beside: tuple[int, ...] = ()
 
     def cpu_seconds(self) -> float:
-        """User and system time of the process, its living descendants, and the dead ones they waited for."""
-        return sum(_times(pid) for pid in _tree(self.pid))
+        """User and system time of the processes, their living descendants, and the dead ones they waited for."""
+        return sum(_times(pid) for pid in self._processes())
 
     def pss_mib(self) -> float:
-        """Proportional memory of the process and its descendants."""
-        return sum(_pss_kib(pid) for pid in _tree(self.pid)) / 1024
+        """Proportional memory of the processes and their descendants."""
+        return sum(_pss_kib(pid) for pid in self._processes()) / 1024
+
+    def count(self) -> int:
+        """How many processes there are."""
+        return len(self._processes())
+
+    def _processes(self) -> list[int]:
+        return [pid for first in (self.pid, *self.beside) for pid in _tree(first)]
+
+
+class Peak:
+    """The most memory that a server took while this was entered, looked at ten times a second."""
+
+    def __init__(self, server: Server) -> None:
+        self.mib = 0.0
+        self._server = server
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+
+    def __enter__(self) -> Peak:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def _watch(self) -> None:
+        while not self._stop.wait(0.1):
+            self.mib = max(self.mib, self._server.pss_mib())
 
 
 def free_port() -> int:
@@ -39,31 +75,47 @@ def free_port() -> int:
 
 
 @contextmanager
-def running(command: Sequence[str], port: int, log: Path, env: dict[str, str] | None = None) -> Iterator[Server]:
-    """Start a server and stop it at the end; fails with its log where it does not listen within 60 seconds."""
+def running(
+    command: Sequence[str], port: int, log: Path, env: dict[str, str] | None = None, *, path: str = "/readyz"
+) -> Iterator[Server]:
+    """Start a server and stop it at the end; fails with its log where ``path`` is not answered in three minutes."""
     started = time.perf_counter()
     with log.open("wb") as output:
         process = subprocess.Popen(
             command, stdout=output, stderr=subprocess.STDOUT, env={**os.environ, **(env or {})}, start_new_session=True
         )
     try:
-        while not _answers(port):
-            if process.poll() is not None or time.perf_counter() - started > 60:
+        while not _answers(port, path):
+            if process.poll() is not None or time.perf_counter() - started > _START_SECONDS:
                 raise RuntimeError(f"{command[0]} did not start:\n{log.read_text()[-2000:]}")
-            time.sleep(0.02)
-        yield Server(f"http://127.0.0.1:{port}", process.pid, time.perf_counter() - started)
+            time.sleep(0.01)
+        seconds = time.perf_counter() - started
+        cpu = sum(_times(pid) for pid in _tree(process.pid))
+        yield Server(f"http://127.0.0.1:{port}", process.pid, seconds, cpu)
     finally:
-        os.killpg(process.pid, signal.SIGTERM)
-        process.wait(timeout=30)
+        _stop(process)
 
 
-def _answers(port: int) -> bool:
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        try:
+            os.killpg(process.pid, number)
+            process.wait(timeout=30)
+            return
+        except ProcessLookupError:
+            process.wait()
+            return
+        except subprocess.TimeoutExpired:
+            continue
+
+
+def _answers(port: int, path: str) -> bool:
     with socket.socket() as sock:
         sock.settimeout(1)
         if sock.connect_ex(("127.0.0.1", port)) != 0:
             return False
         try:
-            sock.sendall(b"GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+            sock.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode())
             return sock.recv(5) == b"HTTP/"
         except OSError:
             return False

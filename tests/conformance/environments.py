@@ -24,13 +24,13 @@ class CannotInstall(Exception):
 
 
 @cache
-def python_of(name: str) -> Path:
-    """The interpreter of the environment locked in ``requirements/clients/{name}.lock``, built when needed.
+def python_of(name: str, locks: Path = LOCKS) -> Path:
+    """The interpreter of the environment locked in ``locks / "{name}.lock"``, built when needed.
 
     The folder is named after the contents of the lock, so a new lock is a new environment. Workers of
     pytest-xdist wait for the one that builds.
     """
-    lock = LOCKS / f"{name}.lock"
+    lock = locks / f"{name}.lock"
     digest = hashlib.sha256(lock.read_bytes()).hexdigest()[:12]
     folder = HOME / f"{name}-{digest}"
     done = folder / ".complete"
