@@ -79,6 +79,14 @@ class Settings:
         30,
         "Days that unreferenced bytes are kept; never less than the 21 days that clients remember uploads.",
     )
+    scrub_days: int = _setting(
+        7,
+        "Days from the end of one reading of everything that is stored to the beginning of the next; 0 leaves it to "
+        "`openshelf scrub`.",
+    )
+    scrub_bytes_per_second: int = _setting(
+        50 * MB, "How much of what is stored is read again each second in the background; 0 is without limit."
+    )
     embedded_worker: bool = _setting(True, "Run background jobs inside the server; else start `openshelf worker`.")
     job_threads: int = _setting(2, "Background jobs that one worker runs at the same time.")
     reconcile_seconds: int = _setting(3600, "Seconds between two comparisons of git with the catalogue.")

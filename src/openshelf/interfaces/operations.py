@@ -9,11 +9,14 @@ from starlette.routing import Route
 
 from openshelf.errors import OpenshelfError
 from openshelf.interfaces.http.requests import hub_of
-from openshelf.services import jobs
+from openshelf.services import jobs, scrub
 from openshelf.storage.catalogue import accounts
 
 OUTBOX = Gauge("openshelf_outbox_waiting", "Jobs asked for that no worker has taken up yet.")
 JOBS = Gauge("openshelf_jobs", "Jobs by state; those that are done are forgotten after a day.", ["state"])
+DAMAGED = Gauge("openshelf_damaged", "Blobs, xorbs and repositories that are known to be damaged.", ["kind"])
+SCRUB_END = Gauge("openshelf_scrub_end_timestamp_seconds", "When the last reading of everything ended; 0 for none.")
+SCRUB_BYTES = Gauge("openshelf_scrub_read_bytes", "Bytes that the current or the last reading of everything has read.")
 
 
 def healthz(_request: Request) -> Response:
@@ -42,6 +45,12 @@ def metrics(request: Request) -> Response:
     OUTBOX.set(jobs.count_outbox(hub))
     for state, number in hub.storage.jobs.count().items():
         JOBS.labels(state.value).set(number)
+    for kind, number in scrub.count_damage(hub).items():
+        DAMAGED.labels(kind.value).set(number)
+    last = scrub.last_pass(hub)
+    if last:
+        SCRUB_END.set(last.finished_at or 0)
+        SCRUB_BYTES.set(last.bytes_read)
     return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
 
 

@@ -51,8 +51,8 @@ def author_of(actor: Actor) -> Author:
 def check_blobs(hub: Hub, actor: Actor, repo: Repo, wanted: Iterable[Blob]) -> dict[str, blobs.BlobRow]:
     """The stored blobs that a push names, all present and within the owner's quota; they stay for the push to end.
 
-    Raises BlobNotFound where one is not stored or not visible to ``actor``, alike; InvalidUpload where its size
-    is another; QuotaExceeded.
+    Raises BlobNotFound where one is not stored, damaged or not visible to ``actor``, alike; InvalidUpload where its
+    size is another; QuotaExceeded.
     """
     by_sha256 = {blob.sha256: blob for blob in wanted}
     if not by_sha256:
@@ -62,7 +62,7 @@ def check_blobs(hub: Hub, actor: Actor, repo: Repo, wanted: Iterable[Blob]) -> d
         linked = blobs.link_times(tx, repo.id, by_sha256)
     for blob in by_sha256.values():
         row = found.get(blob.sha256)
-        if row is None:
+        if row is None or row.damage is not None:
             raise BlobNotFound(blob.sha256)
         if row.size != blob.size:
             raise InvalidUpload(f"Blob {blob.sha256} has {row.size} bytes, not {blob.size} as the commit says.")

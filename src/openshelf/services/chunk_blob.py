@@ -33,13 +33,13 @@ _PENDING = b""
 
 
 def chunk_blob(hub: Hub, sha256: str) -> None:
-    """Keep a blob as chunks only. Nothing happens where it is so already, or nobody uses it; safe to repeat.
+    """Keep a blob as chunks only. Nothing happens where it is so already, damaged, or unused; safe to repeat.
 
     Raises StorageFault where stored bytes are damaged, and leaves both forms.
     """
     with hub.storage.catalogue.read() as tx:
         row, holders = blobs.get(tx, sha256), blobs.holders(tx, sha256)
-    if row is None or not row.is_whole or not row.size or not holders:
+    if row is None or not row.is_whole or not row.size or row.damage is not None or not holders:
         return
     xet_hash = row.xet_hash or _convert(hub, row, holders)
     _verify(hub, row, xet_hash)

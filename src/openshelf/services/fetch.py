@@ -12,7 +12,7 @@ from openshelf.domain.names import RepoId, RepoKind
 from openshelf.domain.people import Actor
 from openshelf.domain.repos import Repo, Revision
 from openshelf.domain.tree import CommitInfo, Entry
-from openshelf.errors import EntryNotFound, StorageFault
+from openshelf.errors import DamagedBytes, EntryNotFound, StorageFault
 from openshelf.services import chunked
 from openshelf.services import repos as repo_service
 from openshelf.services.hub import Hub
@@ -68,7 +68,7 @@ class FoundFile:
 def find_file(hub: Hub, actor: Actor, kind: RepoKind, repo_id: RepoId, asked: str, path: str) -> FoundFile:
     """From the names in an address to the bytes, in one look into the catalogue and one into git.
 
-    Raises RepoNotFound, RevisionNotFound, EntryNotFound.
+    Raises RepoNotFound, RevisionNotFound, EntryNotFound; DamagedBytes where that is known of the file.
     """
     with hub.storage.catalogue.read() as tx:
         repo = repo_service.find_in(tx, actor, kind, repo_id, with_facts=False)
@@ -79,6 +79,8 @@ def find_file(hub: Hub, actor: Actor, kind: RepoKind, repo_id: RepoId, asked: st
         row = blobs.linked_one(tx, repo.id, entry.blob.sha256)
     if row is None:
         raise _not_stored(repo, entry.blob.sha256)
+    if row.damage is not None:
+        raise _damaged(row)
     return FoundFile(repo, found, entry, stored_content(hub, row))
 
 
@@ -99,8 +101,8 @@ def blob_content(hub: Hub, repo: Repo, sha256: str) -> Content:
 
 
 def stored_content(hub: Hub, row: BlobRow) -> Content:
-    """The bytes of a stored blob, in whichever form it is kept."""
-    path = hub.storage.blobs.local_path(row.sha256) if row.is_whole else None
+    """The bytes of a stored blob, in whichever form it is kept; those of a damaged one cannot be read."""
+    path = hub.storage.blobs.local_path(row.sha256) if row.is_whole and row.damage is None else None
     read = partial(_read_stored, hub, row)
     return Content(row.size, row.sha256, read, path, row.xet_hash)
 
@@ -129,19 +131,26 @@ def _read_inline(git: GitRepository, oid: str, start: int, end: int) -> Iterator
 
 
 def _read_stored(hub: Hub, row: BlobRow, start: int, end: int) -> Iterator[bytes]:
-    # The whole form may give way to the chunked one between the look-up and the first read, never the other way.
+    if row.damage is not None:
+        raise _damaged(row)
+    fault = StorageFault(f"Blob {row.sha256} is not stored; run `openshelf fsck`.")
+    # The whole form may give way to the chunked one between the look-up and the first read, and also by that: where it
+    # is found to be damaged.
     if row.is_whole:
         pieces = hub.storage.blobs.read(row.sha256, start, end)
         try:
             return _resumed(next(pieces, b""), pieces)
-        except StorageFault:
-            if hub.storage.blobs.size(row.sha256) is not None:
-                raise
+        except StorageFault as found:
+            fault = found
     with hub.storage.catalogue.read() as tx:
         fresh = blobs.get(tx, row.sha256)
-    if fresh is None or fresh.xet_hash is None:
-        raise StorageFault(f"Blob {row.sha256} is not stored; run `openshelf fsck`.")
+    if fresh is None or fresh.xet_hash is None or fresh.damage is not None:
+        raise fault
     return chunked.read(hub, fresh.xet_hash, start, end)
+
+
+def _damaged(row: BlobRow) -> DamagedBytes:
+    return DamagedBytes(f"blob {row.sha256}", row.damage or "")
 
 
 def _resumed(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:

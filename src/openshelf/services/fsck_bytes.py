@@ -100,6 +100,9 @@ def _forget(hub: Hub, sha256: str) -> bool:
 
 def _forms(hub: Hub, row: BlobRow, deep: bool) -> Iterator[tuple[str, str]]:
     """What is wrong with each form in which the blob should be kept."""
+    if row.damage is not None and not deep:
+        yield "whole" if row.is_whole else "chunks", f"it is known to be damaged: {row.damage}"
+        return
     if row.is_whole:
         size = hub.storage.blobs.size(row.sha256)
         if size is None:
@@ -112,13 +115,13 @@ def _forms(hub: Hub, row: BlobRow, deep: bool) -> Iterator[tuple[str, str]]:
         yield "whole", "no form of it is stored"
     if row.xet_hash:
         try:
-            _check_chunks(hub, row, row.xet_hash, deep)
+            check_chunks(hub, row, row.xet_hash, deep)
         except (OpenshelfError, XetFormatError) as error:
             yield "chunks", str(error)
 
 
-def _check_chunks(hub: Hub, row: BlobRow, xet_hash: bytes, deep: bool) -> None:
-    """Raises where the blob cannot be rebuilt from its chunks."""
+def check_chunks(hub: Hub, row: BlobRow, xet_hash: bytes, deep: bool) -> None:
+    """Raises where the blob cannot be rebuilt from its chunks: StorageFault, XetFormatError."""
     with hub.storage.catalogue.read() as tx:
         file = xorbs.file(tx, xet_hash)
     if file is None:
@@ -160,6 +163,8 @@ def check_xorbs(hub: Hub, deep: bool, _repair: bool, progress: Progress) -> tupl
 
 def _xorb_fault(hub: Hub, row: XorbRow, deep: bool) -> str | None:
     key = to_hex(row.hash)
+    if row.damage is not None and not deep:
+        return f"it is known to be damaged: {row.damage}"
     size = hub.storage.xorbs.size(key)
     if size is None:
         return "its file is missing"
@@ -167,7 +172,7 @@ def _xorb_fault(hub: Hub, row: XorbRow, deep: bool) -> str | None:
         return f"its file has {size} bytes, and should have {row.stored_bytes}"
     try:
         index = XorbIndex.unpack(row.chunk_index)
-        if deep and verify_xorb(hub.storage.xorbs.read_range(key, 0, size), row.hash).index != index:
+        if deep and verify_xorb(hub.storage.xorbs.read_range(key, 0, size, check=False), row.hash).index != index:
             return "its index does not fit its chunks"
     except (XetFormatError, StorageFault) as error:
         return str(error)
@@ -192,3 +197,4 @@ def check_orphans(hub: Hub, repair: bool) -> list[Fault]:
 
 def _orphan(subject: str, mended: bool) -> Fault:
     return Fault(subject, "no row of the catalogue knows this file", lost=False, mended=mended)
+

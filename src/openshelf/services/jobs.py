@@ -16,7 +16,7 @@ from typing import Any
 import structlog
 
 from openshelf.errors import Conflict, OpenshelfError, Unavailable
-from openshelf.services import housekeeping
+from openshelf.services import housekeeping, scrub
 from openshelf.services.hub import Hub, now
 from openshelf.storage.catalogue import events
 from openshelf.storage.jobs import Job, JobRunner, JobState
@@ -36,6 +36,10 @@ def _chunk_blob(hub: Hub, payload: Mapping[str, Any]) -> None:
     chunk_blob(hub, str(payload["sha256"]))
 
 
+def _check_bytes(hub: Hub, payload: Mapping[str, Any]) -> None:
+    scrub.check(hub, str(payload["kind"]), str(payload["subject"]))
+
+
 def _repack(hub: Hub, payload: Mapping[str, Any]) -> None:
     from openshelf.services.repack import repack
 
@@ -49,6 +53,7 @@ def _read_weights(hub: Hub, payload: Mapping[str, Any]) -> None:
 
 
 JOBS: dict[str, Callable[[Hub, Mapping[str, Any]], None]] = {
+    "check-bytes": _check_bytes,
     "chunk-blob": _chunk_blob,
     "read-weights": _read_weights,
     "repack": _repack,
@@ -151,10 +156,16 @@ def _lead(hub: Hub, executor: str, stop: threading.Event) -> None:
         with hub.storage.locks.try_hold("worker-leader") as leads:
             if leads:
                 log.debug("worker leads", executor=executor)
-                routine = threading.Thread(target=housekeeping.run, args=(hub, stop), name="housekeeping")
-                routine.start()
+                regular = [
+                    threading.Thread(target=housekeeping.run, args=(hub, stop), name="housekeeping"),
+                    threading.Thread(target=scrub.run_when_due, args=(hub, stop), name="scrub", daemon=True),
+                ]
+                for thread in regular:
+                    thread.start()
                 _dispatch_until(hub, stop)
-                routine.join()
+                regular[0].join()
+                # git may be in the middle of a large repository; all that is lost is that one.
+                regular[1].join(STOP_SECONDS)
         stop.wait(5 * _POLL_SECONDS)
 
 

@@ -14,7 +14,7 @@ from openshelf.domain.access import Access, access_to, may_propose, read_scope
 from openshelf.domain.people import Actor
 from openshelf.domain.repos import Repo
 from openshelf.domain.tree import Blob
-from openshelf.errors import BlobNotFound, Forbidden, InvalidUpload, NotSignedIn, OpenshelfError, TooLarge
+from openshelf.errors import BlobNotFound, DamagedBytes, Forbidden, InvalidUpload, NotSignedIn, OpenshelfError, TooLarge
 from openshelf.services import signing
 from openshelf.services.accept import check_quota
 from openshelf.services.fetch import Content, blob_content
@@ -108,13 +108,14 @@ def plan_uploads(
     steps, added = [], 0
     for blob in wanted:
         row = known.get(blob.sha256)
-        if row is not None:
+        if row is not None and row.damage is None:
             error = None if row.size == blob.size else InvalidUpload(f"Object {blob.sha256} has {row.size} bytes.")
             steps.append(Step(blob, error=error))
             continue
         try:
             _check_size(hub, blob)
-            check_quota(hub, repo, added + blob.size)
+            if row is None:
+                check_quota(hub, repo, added + blob.size)
         except OpenshelfError as error:
             steps.append(Step(blob, error=error))
             continue
@@ -132,6 +133,9 @@ def plan_downloads(hub: Hub, repo: Repo, wanted: Sequence[Blob]) -> list[Step]:
         row = known.get(blob.sha256)
         if row is None:
             steps.append(Step(blob, error=BlobNotFound(blob.sha256)))
+            continue
+        if row.damage is not None:
+            steps.append(Step(blob, error=DamagedBytes(f"blob {blob.sha256}", row.damage)))
             continue
         seconds = _seconds(hub, row.blob)
         data = {"repo": repo.id, "oid": row.sha256, "size": row.size, "by": ""}
@@ -159,10 +163,10 @@ def download(hub: Hub, ticket: Ticket) -> Content:
 
 
 def is_stored(hub: Hub, repo: Repo, blob: Blob) -> bool:
-    """Whether ``repo`` may use ``blob``, and it has this size."""
+    """Whether ``repo`` may use ``blob``, and it has this size and is not damaged."""
     with hub.storage.catalogue.read() as tx:
         row = blobs.linked(tx, repo.id, [blob.sha256]).get(blob.sha256)
-    return row is not None and row.size == blob.size
+    return row is not None and row.size == blob.size and row.damage is None
 
 
 @dataclass(slots=True)

@@ -24,6 +24,7 @@ from openshelf.domain.tree import (
     CopyFile,
     DeleteFile,
     DeleteFolder,
+    Entry,
 )
 from openshelf.errors import (
     Conflict,
@@ -99,7 +100,10 @@ def check_may_commit(hub: Hub, actor: Actor, repo: Repo, revision: str, *, propo
 def plan_upload(
     hub: Hub, repo: Repo, revision: str, files: Sequence[PlannedFile], ignore: str | None = None
 ) -> list[UploadMode]:
-    """Say for each file whether it goes into git, outside git, or is ignored. Raises RevisionNotFound."""
+    """Say for each file whether it goes into git, outside git, or is ignored. Raises RevisionNotFound.
+
+    What is there already is told by its etag, so that clients need not send it again; not so what is damaged.
+    """
     git = hub.storage.repositories.open(repo.id)
     commit = git.resolve(revision).commit
     outside = lfs_patterns(git.read_path(commit, ".gitattributes", _MAX_IGNORE_BYTES) or b"")
@@ -107,13 +111,24 @@ def plan_upload(
         ignore = (git.read_path(commit, ".gitignore", _MAX_IGNORE_BYTES) or b"").decode("utf-8", "replace")
     ignored = GitIgnoreSpec.from_lines(ignore[:_MAX_IGNORE_BYTES].splitlines())
     existing = git.some_entries(commit, [check_path(file.path) for file in files])
+    damaged = _damaged(hub, existing.values())
     modes = []
     for file in files:
         there = existing.get(file.path)
+        if there and there.blob and there.blob.sha256 in damaged:
+            there = None
         large = outside.match_file(file.path) or file.size > hub.settings.max_inline_bytes or _is_binary(file)
         etag = there.etag if there and not there.is_folder else None
         modes.append(UploadMode(file.path, "lfs" if large else "regular", ignored.match_file(file.path), etag))
     return modes
+
+
+def _damaged(hub: Hub, entries: Iterable[Entry]) -> set[str]:
+    digests = [entry.blob.sha256 for entry in entries if entry.blob]
+    if not digests:
+        return set()
+    with hub.storage.catalogue.read() as tx:
+        return {sha256 for sha256, row in blobs.get_many(tx, digests).items() if row.damage is not None}
 
 
 def inline_store(hub: Hub, repo: Repo) -> Callable[[str, bytes], Change]:

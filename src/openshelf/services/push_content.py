@@ -141,7 +141,8 @@ def _missing_blobs(hub: Hub, actor: Actor, repo: Repo, pointers: dict[Blob, str]
     digests = [blob.sha256 for blob in pointers]
     with hub.storage.catalogue.read() as tx:
         found = blobs.visible(tx, read_scope(actor), repo.id, digests)
-    missing = [path for blob, path in pointers.items() if blob.sha256 not in found]
+    whole = {sha256 for sha256, row in found.items() if row.damage is None}
+    missing = [path for blob, path in pointers.items() if blob.sha256 not in whole]
     if missing:
         number = "1 LFS object is" if len(missing) == 1 else f"{len(missing)} LFS objects are"
         advice = (f"{number} missing, for example that of {missing[0]}; send them, then push again:",)

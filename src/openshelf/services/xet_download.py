@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from openshelf.domain.access import read_scope
-from openshelf.errors import BadCredentials, Forbidden, InvalidRange, NotFound, StorageFault
+from openshelf.errors import BadCredentials, DamagedBytes, Forbidden, InvalidRange, NotFound, StorageFault
 from openshelf.services import signing
 from openshelf.services.hub import Hub
 from openshelf.services.xet_access import Caller
@@ -31,7 +31,7 @@ class XetFile:
 
 
 def find(hub: Hub, caller: Caller, file_hash: bytes) -> XetFile:
-    """Raises NotFound where no such file is stored, or none that the caller may read."""
+    """Raises NotFound where no such file is stored, or none that the caller may read; DamagedBytes."""
     if file_hash == EMPTY_FILE_HASH:
         return XetFile(file_hash, 0, ())
     with hub.storage.catalogue.read() as tx:
@@ -39,6 +39,8 @@ def find(hub: Hub, caller: Caller, file_hash: bytes) -> XetFile:
         row = xorbs.file(tx, file_hash) if blob else None
     if blob is None:
         raise NotFound(f"No file with the Xet hash {to_hex(file_hash)} is stored here.")
+    if blob.damage is not None:
+        raise DamagedBytes(f"blob {blob.sha256}", blob.damage)
     if row is None:
         raise StorageFault(f"Blob {blob.sha256} has a Xet hash without a file; run `openshelf fsck`.")
     return XetFile(file_hash, row.size, unpack_segments(row.segments))

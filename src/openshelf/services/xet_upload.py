@@ -110,4 +110,6 @@ def keep_xorb(hub: Hub, staged: Staged, xorb_hash: bytes, index: XorbIndex, repo
 
 
 def _is_whole(hub: Hub, row: XorbRow | None) -> bool:
-    return row is not None and hub.storage.xorbs.size(to_hex(row.hash)) == row.stored_bytes
+    if row is None or row.damage is not None:
+        return False
+    return hub.storage.xorbs.size(to_hex(row.hash)) == row.stored_bytes

@@ -259,7 +259,7 @@ def test_damage_at_rest_is_no_fault_of_the_client(hub: Hub, cas: Cas, file: Pack
     damaged = bytearray(path.read_bytes())
     damaged[100] ^= 1
     path.write_bytes(damaged)
-    assert "cannot read what it has stored" in cas.shard(file.shard)["message"]
+    assert "damaged on disk" in cas.shard(file.shard)["message"]
 
 
 def test_a_blob_that_came_whole_gets_its_xet_hash(hub: Hub, ada: Person, file: Packed) -> None:

@@ -17,6 +17,7 @@ _COMMANDS = {
     "jobs": "What runs in the background, and what failed.",
     "doctor": "Find what is wrong with the installation, and say how to mend it.",
     "fsck": "Prove that refs, catalogue and stored bytes agree.",
+    "scrub": "Read again all that is stored, and say what is damaged.",
     "gc": "Remove bytes that nothing refers to any more.",
     "backup": "Copy the data folder while the hub runs.",
     "restore": "Make a data folder from a backup, and verify it.",

@@ -61,8 +61,22 @@ async def file_response(request: Request, content: Content, headers: dict[str, s
     status = 206 if wanted else 200
     if request.method == "HEAD":
         return Response(status_code=status, headers=headers)
-    pieces = await to_thread.run_sync(content.read, start, end)
+    pieces = await to_thread.run_sync(lambda: begun(content.read(start, end)))
     return StreamingResponse(in_threads(pieces), status_code=status, headers=headers)
+
+
+def begun(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    """The same pieces, the first of them read now: a fault in it can be told while no answer has begun.
+
+    A fault in a later one ends the connection before the announced length is reached, so that no client takes the
+    answer for whole.
+    """
+    return _resumed(next(pieces, b""), pieces)
+
+
+def _resumed(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
+    yield first
+    yield from rest
 
 
 async def in_threads(pieces: Iterator[bytes]) -> AsyncGenerator[bytes, None]:

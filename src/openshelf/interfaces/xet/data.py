@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from openshelf.errors import Forbidden, Invalid, InvalidRange, StorageFault
-from openshelf.interfaces.http.bodies import in_threads
+from openshelf.interfaces.http.bodies import begun, in_threads
 from openshelf.interfaces.http.requests import hub_of
 from openshelf.interfaces.xet.requests import hash_of
 from openshelf.services import xet_download
@@ -38,12 +38,13 @@ async def read_data(request: Request) -> Response:
     if any(end > size for _, end in ranges):
         raise InvalidRange(size)
     if len(ranges) > 1:
-        return _multipart(request, hub, key, ranges, size)
+        return await _multipart(request, hub, key, ranges, size)
     start, end = ranges[0]
     headers = _HEADERS | {"Content-Range": f"bytes {start}-{end - 1}/{size}", "Content-Length": str(end - start)}
     if request.method == "HEAD":
         return Response(None, 206, headers, _TYPE)
-    return StreamingResponse(in_threads(hub.storage.xorbs.read(key, start, end)), 206, headers, _TYPE)
+    pieces = await to_thread.run_sync(lambda: begun(hub.storage.xorbs.read(key, start, end)))
+    return StreamingResponse(in_threads(pieces), 206, headers, _TYPE)
 
 
 def _ranges(header: str | None) -> list[tuple[int, int]]:
@@ -59,7 +60,7 @@ def _ranges(header: str | None) -> list[tuple[int, int]]:
     return ranges
 
 
-def _multipart(request: Request, hub: Hub, key: str, ranges: Sequence[tuple[int, int]], size: int) -> Response:
+async def _multipart(request: Request, hub: Hub, key: str, ranges: Sequence[tuple[int, int]], size: int) -> Response:
     boundary = secrets.token_hex(16)
     heads = [
         f"\r\n--{boundary}\r\nContent-Type: {_TYPE}\r\nContent-Range: bytes {start}-{end - 1}/{size}\r\n\r\n".encode()
@@ -74,8 +75,10 @@ def _multipart(request: Request, hub: Hub, key: str, ranges: Sequence[tuple[int,
 
     def parts() -> Iterator[bytes]:
         for head, (start, end) in zip(heads, ranges, strict=True):
-            yield head
-            yield from hub.storage.xorbs.read(key, start, end)
+            pieces = hub.storage.xorbs.read(key, start, end)
+            yield head + next(pieces)
+            yield from pieces
         yield tail
 
-    return StreamingResponse(in_threads(parts()), 206, headers, media_type)
+    pieces = await to_thread.run_sync(lambda: begun(parts()))
+    return StreamingResponse(in_threads(pieces), 206, headers, media_type)

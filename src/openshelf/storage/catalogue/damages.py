@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from openshelf.storage.catalogue import events
 from openshelf.storage.catalogue.engine import Transaction
-from openshelf.storage.catalogue.schema import blobs, repo_blobs, repos, xet_file_xorbs, xorbs
+from openshelf.storage.catalogue.schema import blobs, repos, xet_file_xorbs, xet_files, xorbs
 from openshelf.xet.hashes import to_hex
 
 CHECK_JOB = "check-bytes"
@@ -80,8 +80,27 @@ def record_repository(tx: Transaction, repo_id: str, message: str, at: datetime)
     tx.execute(repos.update().where(sound).values(damage=message, damaged_at=at))
 
 
-def clear_blob(tx: Transaction, sha256: str) -> bool:
-    """Note that a blob can be read; False where nothing else was known."""
+def record_chunked(tx: Transaction, sha256: str, message: str, at: datetime) -> None:
+    """Note that a blob cannot be put together from the chunks that it is recorded to have."""
+    sound = sa.and_(blobs.c.sha256 == sha256, ~blobs.c.is_whole, blobs.c.damaged_at.is_(None))
+    tx.execute(blobs.update().where(sound).values(damage=message, damaged_at=at))
+
+
+def of_repository(tx: Transaction, repo_id: str) -> str | None:
+    """What is wrong with a repository."""
+    found: str | None = tx.scalar(sa.select(repos.c.damage).where(repos.c.id == repo_id))
+    return found
+
+
+def clear_blob(tx: Transaction, sha256: str, *, but_for: bytes | None = None) -> bool:
+    """Note that a blob can be read; False where nothing else was known.
+
+    With ``but_for`` it is made of that damaged xorb without needing what is damaged there; others may still concern it.
+    """
+    if but_for is not None:
+        xet_hash = tx.scalar(sa.select(blobs.c.xet_hash).where(blobs.c.sha256 == sha256))
+        if xet_hash is None or _has_damaged_xorb(tx, xet_hash, but_for):
+            return False
     damaged = sa.and_(blobs.c.sha256 == sha256, blobs.c.damaged_at.is_not(None))
     return tx.execute(blobs.update().where(damaged).values(damage=None, damaged_at=None)).rowcount > 0
 
@@ -105,9 +124,9 @@ def clear_repository(tx: Transaction, repo_id: str) -> None:
 
 
 def blobs_of(tx: Transaction, xorb_hash: bytes) -> list[tuple[str, bytes]]:
-    """Blobs that are kept as chunks, some of them in this xorb: sha256 and Xet hash."""
-    query = sa.select(blobs.c.sha256, blobs.c.xet_hash).where(blobs.c.xet_hash.in_(_files_of(xorb_hash)))
-    return [(row.sha256, row.xet_hash) for row in tx.execute(query)]
+    """Blobs that are kept as chunks, some of them in this xorb: sha256 and packed segments."""
+    query = sa.select(blobs.c.sha256, xet_files.c.segments).join(xet_files, xet_files.c.hash == blobs.c.xet_hash)
+    return [(row.sha256, row.segments) for row in tx.execute(query.where(xet_files.c.hash.in_(_files_of(xorb_hash))))]
 
 
 def count(tx: Transaction) -> dict[Kind, int]:
@@ -135,21 +154,22 @@ def known(tx: Transaction, limit: int = 100) -> list[Damage]:
     return found
 
 
-def holders(tx: Transaction, sha256: str) -> list[str]:
-    """Ids of the repos that a damaged blob concerns."""
-    return list(tx.scalars(sa.select(repo_blobs.c.repo_id).where(repo_blobs.c.sha256 == sha256)))
+def bytes_to_read(tx: Transaction) -> int:
+    """Bytes on disk of all whole blobs and xorbs."""
+    whole = tx.scalar(sa.select(sa.func.sum(blobs.c.size)).where(blobs.c.is_whole)) or 0
+    return int(whole + (tx.scalar(sa.select(sa.func.sum(xorbs.c.stored_bytes))) or 0))
 
 
 def _files_of(xorb_hash: bytes) -> sa.Select[tuple[bytes]]:
     return sa.select(xet_file_xorbs.c.file_hash).where(xet_file_xorbs.c.xorb_hash == xorb_hash)
 
 
-def _has_damaged_xorb(tx: Transaction, xet_hash: bytes) -> bool:
+def _has_damaged_xorb(tx: Transaction, xet_hash: bytes, but_for: bytes = b"") -> bool:
     query = (
         sa.select(sa.func.count()).select_from(xet_file_xorbs).join(xorbs, xorbs.c.hash == xet_file_xorbs.c.xorb_hash)
     )
-    damaged = query.where(xet_file_xorbs.c.file_hash == xet_hash, xorbs.c.damaged_at.is_not(None))
-    return bool(tx.scalar(damaged))
+    damaged = sa.and_(xorbs.c.damaged_at.is_not(None), xorbs.c.hash != but_for)
+    return bool(tx.scalar(query.where(xet_file_xorbs.c.file_hash == xet_hash, damaged)))
 
 
 def _ask_for_check(tx: Transaction, kind: Kind, subject: str, at: datetime) -> None:
