@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -44,6 +45,7 @@ def environment(language: Language) -> Environment:
         file_words=FileWords(language),
     )
     figures = _Figures(language)
+    made.filters.update(marked=marked, short=figures.short)
     made.filters.update(size=readable_size, count=figures.count, ago=figures.ago, day=figures.day, zip=zip)
     made.filters.update(visible=visible_name, visible_text=visible_text)
     made.filters.update(exact=figures.exact, capitalise=_capitalise)
@@ -68,6 +70,10 @@ class _Figures:
         """A whole number with every digit."""
         return numbers.format_decimal(number, locale=self.locale)
 
+    def short(self, number: int) -> str:
+        """A large number in its first two figures: 7.2B."""
+        return str(numbers.format_compact_decimal(number, locale=self.locale, fraction_digits=1))
+
     def ago(self, moment: datetime) -> Markup:
         """How long ago, with the exact time in a title."""
         delta = moment - datetime.now(UTC)
@@ -88,6 +94,20 @@ class _Figures:
 def _capitalise(text: str) -> str:
     """``text`` with a capital in front, the rest as it is."""
     return text[:1].upper() + text[1:]
+
+
+def marked(text: str, query: str) -> Markup | str:
+    """``text`` with the words of ``query`` marked."""
+    words = sorted({word for word in query.split()[:_MOST_MARKED] if len(word) > 1}, key=len, reverse=True)
+    if not words:
+        return text
+    pieces = re.split("(" + "|".join(map(re.escape, words)) + ")", text, flags=re.IGNORECASE)
+    return Markup("").join(
+        Markup("<mark>{}</mark>").format(piece) if place % 2 else piece for place, piece in enumerate(pieces)
+    )
+
+
+_MOST_MARKED = 12
 
 
 def render(language: Language, template: str, values: dict[str, Any]) -> str:

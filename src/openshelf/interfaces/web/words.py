@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import shlex
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any
 
+from babel import Locale, UnknownLocaleError
+
+from openshelf.domain.facets import Facet
 from openshelf.domain.names import RepoKind
 from openshelf.domain.people import Role, Token, TokenRole
 from openshelf.domain.repos import Repo
@@ -38,6 +42,7 @@ class Words:
 
     def __init__(self, language: Language) -> None:
         self._ = language.gettext
+        self._locale = language.locale
 
     def one(self, kind: RepoKind) -> str:
         _ = self._
@@ -74,6 +79,41 @@ class Words:
             RepoKind.SPACE: _("Get this space"),
             RepoKind.KERNEL: _("Use this kernel"),
         }[kind]
+
+    def facet(self, facet: Facet) -> str:
+        _ = self._
+        return {
+            Facet.TASK: _("Task"),
+            Facet.LIBRARY: _("Library"),
+            Facet.FRAMEWORK: _("Framework"),
+            Facet.FORMAT: _("Format"),
+            Facet.LICENCE: _("Licence"),
+            Facet.LANGUAGE: _("Language"),
+            Facet.PARAMETERS: _("Parameters"),
+            Facet.SIZE: _("Size"),
+            Facet.BASE_MODEL: _("Made from"),
+            Facet.DATASET: _("Trained on"),
+            Facet.OWNER: _("Owner"),
+        }[facet]
+
+    def answer(self, facet: Facet, value: str) -> str:
+        """A value of a facet as a person reads it."""
+        if facet is Facet.LANGUAGE:
+            return self.language_name(value)
+        if facet in (Facet.SIZE, Facet.PARAMETERS):
+            return _step(self._, value)
+        return value
+
+    def language_name(self, code: str) -> str:
+        """The language that a code stands for, where it is known."""
+        known = self._locale.languages.get(code.lower().replace("-", "_"))
+        if known:
+            return str(known)
+        try:
+            name = Locale.parse(code, "-").get_language_name(self._locale)
+        except (ValueError, UnknownLocaleError):
+            return code
+        return str(name) if name else code
 
     def role(self, role: Role) -> str:
         _ = self._
@@ -135,6 +175,19 @@ class Words:
         said.update(_texts(facts.get("languages")), _texts(facts.get("formats")))
         rest = [tag for tag in repo.tags if ":" not in tag and tag not in said]
         return [_filter(repo.kind, tag) for tag in rest[:_MOST_TAGS]]
+
+
+def _step(_: Callable[[str], str], value: str) -> str:
+    """``1GB-10GB`` as "1-10 GB", ``under-100M`` as "under 100 M"."""
+    bounds = [" ".join(match.groups()).strip() for match in _BOUND.finditer(value)]
+    if value.startswith("under-") and bounds:
+        return _("under %s") % bounds[0]
+    if value.startswith("over-") and bounds:
+        return _("over %s") % bounds[0]
+    return " – ".join(bounds) or value
+
+
+_BOUND = re.compile(r"(\d+)([A-Z]+)")
 
 
 def _texts(value: Any) -> list[str]:

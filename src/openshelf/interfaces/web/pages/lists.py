@@ -6,29 +6,32 @@ from typing import Any
 
 from starlette.responses import Response
 
+from openshelf.domain.facets import Facet
 from openshelf.domain.names import RESERVED_OWNERS, RepoKind
 from openshelf.domain.people import AccountKind
-from openshelf.errors import NotFound
-from openshelf.interfaces.web import addresses
+from openshelf.errors import InvalidName, NotFound
+from openshelf.interfaces.web import addresses, facet_links
+from openshelf.interfaces.web.facet_links import Question
 from openshelf.interfaces.web.routing import page
 from openshelf.interfaces.web.visit import Visit
 from openshelf.services import accounts, organisations, repos
 
 PAGE = 30
-SORTS = {"updated": "lastModified", "created": "createdAt", "downloads": "downloads"}
+SORTS = {"updated": "lastModified", "created": "createdAt", "downloads": "downloads", "name": "name", "size": "size"}
 _MOST_PAGES = 1000
-_MOST_TAGS = 10
+_MOST_CHOSEN = 12
 _MOST_PEOPLE = 6
+_EVERY_VALUE = 300
 
 
 def show_kind(visit: Visit) -> Response:
-    return _list(visit, "list.html", visit.kind(), addresses.kind(visit.kind()), people=[])
+    return _list(visit, "list.html", addresses.kind(visit.kind()), visit.kind(), people=[])
 
 
 def show_search(visit: Visit) -> Response:
     query = visit.asked("q")[:200]
     people = accounts.search(visit.hub, query, _MOST_PEOPLE) if query else []
-    return _list(visit, "list.html", None, "/search", people=people)
+    return _list(visit, "list.html", "/search", people=people)
 
 
 def show_owner(visit: Visit) -> Response:
@@ -41,7 +44,6 @@ def show_owner(visit: Visit) -> Response:
     return _list(
         visit,
         "owner.html",
-        None,
         addresses.owner(owner.name),
         owner_name=owner.name,
         owner=owner,
@@ -53,50 +55,100 @@ def show_owner(visit: Visit) -> Response:
 
 
 def _list(
-    visit: Visit, template: str, kind: RepoKind | None, place: str, *, owner_name: str | None = None, **values: Any
+    visit: Visit,
+    template: str,
+    place: str,
+    fixed_kind: RepoKind | None = None,
+    *,
+    owner_name: str | None = None,
+    **values: Any,
 ) -> Response:
-    query, tags = visit.asked("q")[:200], visit.request.query_params.getlist("tag")[:_MOST_TAGS]
-    sort = visit.asked("sort", "updated")
-    if sort not in SORTS:
-        raise NotFound("Lists are sorted by updated, created or downloads.")
+    asked = _question(visit, place, fixed_kind, owner_name)
     number = visit.asked_number("p", most=_MOST_PAGES)
+    expanded = visit.asked("all")
+    shown = [facet for facet in asked.facets() if not expanded or facet.value == expanded]
+    if expanded and not shown:
+        raise NotFound(f"This list has no facet called {expanded[:50]!r}.")
     found = repos.search_repos(
         visit.hub,
         visit.actor,
-        kind=kind,
-        query=query,
-        owner=owner_name,
-        tags=tags,
-        sort=SORTS[sort],
-        limit=PAGE,
+        **asked.filters(),
+        sort=SORTS[asked.sort],
+        limit=0 if expanded else PAGE,
         offset=number * PAGE,
+        count=shown,
+        shown=_EVERY_VALUE if expanded else facet_links.SHOWN + 1,
     )
-    asked = {"q": query, "tag": tags, "sort": "" if sort == "updated" else sort}
-    without = {
-        tag: addresses.with_query(place, **{**asked, "tag": [other for other in tags if other != tag]}) for tag in tags
-    }
     return visit.page(
         template,
-        kind=kind,
+        kind=fixed_kind,
         place=place,
-        query=query,
-        tags=without,
-        sort=sort,
+        query=asked.query,
+        asked=asked,
         sorts=_sorts(visit),
         found=found.repos,
         total=found.total,
+        is_capped=found.is_capped,
+        first=number * PAGE + 1,
         number=number,
-        is_filtered=bool(query or tags),
-        previous=addresses.with_query(place, **asked, p=number - 1) if number else "",
-        next=addresses.with_query(place, **asked, p=number + 1) if found.next_offset else "",
+        facets=facet_links.facets(visit, asked, found.counts, everything=bool(expanded)),
+        expanded=Facet(expanded) if expanded else None,
+        chosen=facet_links.chosen(visit, asked),
+        by_kind=[] if fixed_kind else _by_kind(visit, asked),
+        ways_out=facet_links.ways_out(visit, asked) if asked.is_filtered and not found.total else [],
+        previous=asked.address(p=number - 1) if number else "",
+        next=asked.address(p=number + 1) if found.next_offset and number < _MOST_PAGES else "",
         base_url=visit.base_url,
         **values,
     )
 
 
+def _question(visit: Visit, place: str, fixed_kind: RepoKind | None, owner_name: str | None) -> Question:
+    sort = visit.asked("sort") or "updated"
+    if sort not in SORTS:
+        raise NotFound(f"Lists are sorted by {', '.join(SORTS)}.")
+    query = visit.request.query_params
+    try:
+        kind = fixed_kind or (RepoKind.of(visit.asked("kind")) if visit.asked("kind") else None)
+    except InvalidName as error:
+        raise NotFound(error.message) from None
+    picked = {facet: _texts(query.getlist(facet.value)) for facet in Facet}
+    return Question(
+        place,
+        fixed_kind,
+        kind,
+        owner_name,
+        " ".join(visit.asked("q")[:200].split()),
+        tuple(_texts(query.getlist("tag"))),
+        {facet: tuple(texts) for facet, texts in picked.items() if texts},
+        sort,
+    )
+
+
+def _texts(values: list[str]) -> list[str]:
+    return list(dict.fromkeys(value.strip()[:200] for value in values if value.strip()))[:_MOST_CHOSEN]
+
+
+def _by_kind(visit: Visit, asked: Question) -> list[tuple[RepoKind, int, str, bool]]:
+    """Each kind that has something, with how much, where that is alone, and whether it is shown now."""
+    found = []
+    for kind in RepoKind:
+        total = repos.search_repos(visit.hub, visit.actor, **{**asked.filters(), "kind": kind}, limit=0).total
+        if total or kind is asked.kind:
+            is_here = kind is asked.kind
+            found.append((kind, total, asked.address(kind="" if is_here else kind.value), is_here))
+    return found
+
+
 def _sorts(visit: Visit) -> list[tuple[str, str]]:
     _ = visit.gettext
-    return [("updated", _("Last change")), ("created", _("Newest")), ("downloads", _("Most downloads"))]
+    return [
+        ("updated", _("Last change")),
+        ("created", _("Newest")),
+        ("downloads", _("Most downloads")),
+        ("name", _("Name")),
+        ("size", _("Largest")),
+    ]
 
 
 routes = [
