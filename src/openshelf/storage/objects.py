@@ -74,10 +74,13 @@ class Objects(Protocol):
         """Size in bytes, or None where there is no such object."""
         ...
 
-    def read(self, key: str, start: int = 0, end: int | None = None, *, check: bool = True) -> Iterator[bytes]:
+    def read(
+        self, key: str, start: int = 0, end: int | None = None, *, check: bool = True, from_disk: bool = False
+    ) -> Iterator[bytes]:
         """The bytes ``[start, end)`` in pieces of at most 1 MiB, each compared with its checksums unless told not to.
 
-        Raises StorageFault where they are missing, DamagedBytes where they are not what was kept.
+        ``from_disk`` reads what is on the disk, and leaves no copy of it in the system's memory. Raises StorageFault
+        where they are missing, DamagedBytes where they are not what was kept.
         """
         ...
 
@@ -145,9 +148,13 @@ class DiskObjects:
         except FileNotFoundError:
             return None
 
-    def read(self, key: str, start: int = 0, end: int | None = None, *, check: bool = True) -> Iterator[bytes]:
+    def read(
+        self, key: str, start: int = 0, end: int | None = None, *, check: bool = True, from_disk: bool = False
+    ) -> Iterator[bytes]:
         descriptor, blocks = self._open(key, check)
         try:
+            if from_disk:
+                os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
             size = os.fstat(descriptor).st_size
             position, stop = start, size if end is None else end
             while position < stop:
@@ -161,6 +168,8 @@ class DiskObjects:
                 piece = data[position - first : stop - first]
                 position += len(piece)
                 yield piece
+                if from_disk:
+                    os.posix_fadvise(descriptor, 0, position, os.POSIX_FADV_DONTNEED)
         finally:
             os.close(descriptor)
 
