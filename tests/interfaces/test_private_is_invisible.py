@@ -28,6 +28,7 @@ SHA1, SHA256 = "0" * 40, "ab" * 32
 PARAMETERS = {
     "owner": "alice",
     "rev": "main",
+    "spec": "main..work",
     "branch": "work",
     "tag": "v1",
     "path": "README.md",

@@ -16,6 +16,7 @@ from openshelf.domain.people import ANONYMOUS, Actor
 from openshelf.domain.repos import DEFAULT_BRANCH, Repo
 from openshelf.domain.tree import Blob
 from openshelf.errors import BlobNotFound, InvalidUpload, OpenshelfError, QuotaExceeded, RepoNotFound
+from openshelf.services import arrivals
 from openshelf.services.describe import VERSION as DESCRIPTION_VERSION
 from openshelf.services.describe import describe, with_parameters
 from openshelf.services.hub import Hub, now
@@ -27,7 +28,7 @@ from openshelf.storage.repositories.reachable import new_blobs
 from openshelf.storage.repositories.repository import Author
 
 MAIN = f"refs/heads/{DEFAULT_BRANCH}"
-CHUNK_ABOVE_BYTES = 64 * 1024
+CHUNK_ABOVE_BYTES = arrivals.MIN_CHUNKED_BYTES
 REPACK_LOOSE_OBJECTS = 4000
 REPACK_PACKS = 50
 # The grace period of garbage collection is at least 22 days, and no push takes that long.
@@ -81,7 +82,9 @@ def _pin(hub: Hub, actor: Actor, repo: Repo, digests: Sequence[str]) -> None:
         for sha256 in digests:
             if sha256 not in found:
                 raise BlobNotFound(sha256)
+        known = arrivals.note(hub, tx, repo.id, digests)
         blobs.link(tx, repo.id, digests, now())
+        arrivals.record(tx, repo.id, known)
 
 
 def check_quota(hub: Hub, repo: Repo, added_bytes: int) -> None:

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 
 from openshelf.errors import StorageFault, Unavailable
-from openshelf.services import chunked
+from openshelf.services import arrivals, chunked
 from openshelf.services.chunk_runs import KnownChunks, Run
 from openshelf.services.hub import Hub, now
 from openshelf.services.stored import REMOVAL_LOCK, remove_whole
@@ -65,6 +65,8 @@ def _convert(hub: Hub, row: BlobRow, holders: Sequence[str]) -> bytes:
             xorbs.save_dedup_chunks(tx, [(first, segments[0].xorb_hash)])
         for repo_id in holders:
             share_public(tx, repo_id, used, moment)
+        for repo_id in blobs.holders(tx, row.sha256):
+            arrivals.record(tx, repo_id, {row.sha256: draft.reused_bytes})
     return file_hash
 
 
@@ -108,12 +110,14 @@ class _Draft:
         self._builder = XorbBuilder()
         self._segments: list[FileSegment] = []
         self._offset = 0
+        self.reused_bytes = 0
 
     def add(self, window: Sequence[Node], *, is_whole_file: bool) -> None:
         for item in self._known.match(window, is_whole_file=is_whole_file):
             if isinstance(item, Run):
                 self._append(FileSegment(item.xorb_hash, item.start_chunk, item.end_chunk, item.length))
                 self._offset += item.length
+                self.reused_bytes += item.length
             else:
                 self._add_new(*item)
 

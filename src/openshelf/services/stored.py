@@ -5,6 +5,7 @@ from __future__ import annotations
 from openshelf.domain.repos import Repo
 from openshelf.domain.tree import Blob
 from openshelf.errors import Unavailable
+from openshelf.services import arrivals
 from openshelf.services.hub import Hub, now
 from openshelf.storage.catalogue import Transaction, blobs, xorbs
 from openshelf.xet.hashes import from_hex
@@ -19,7 +20,9 @@ def record_whole(hub: Hub, repo: Repo, blob: Blob) -> None:
     with hub.storage.catalogue.write() as tx:
         check_present(hub, tx, blob)
         blobs.save(tx, blob, moment, is_whole=True)
+        known = arrivals.note(hub, tx, repo.id, [blob.sha256])
         blobs.link(tx, repo.id, [blob.sha256], moment)
+        arrivals.record(tx, repo.id, known)
 
 
 def check_present(hub: Hub, _tx: Transaction, blob: Blob) -> None:

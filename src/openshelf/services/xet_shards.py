@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from openshelf.domain.access import ReadScope
 from openshelf.domain.tree import Blob
 from openshelf.errors import InvalidUpload, RepoNotFound, TooLarge
+from openshelf.services import arrivals
 from openshelf.services.accept import check_quota
 from openshelf.services.hub import Hub, now
 from openshelf.services.sizes import readable_size
@@ -62,11 +63,12 @@ def register(hub: Hub, caller: Caller, data: bytes, progress: Progress) -> Regis
     _check_room(hub, caller, files)
     verify_digests(hub, caller, files, indexes, progress)
     progress.is_committing = True
+    known = _known_bytes(hub, caller, files, indexes)
     with hub.storage.catalogue.write() as tx:
         if repos.by_id(tx, caller.repo.id) is None:
             raise RepoNotFound(caller.repo.full_name)
         _check_complete(wanted, _usable(tx, hub, caller, wanted))
-        is_new = _record(tx, caller, files, wanted, now())
+        is_new = _record(tx, caller, files, wanted, known, now())
     file_bytes = sum(file.size for file in files)
     sent = sum(xorb.raw_ends[-1] for xorb in shard.xorbs)
     return Registration(is_new, file_bytes, max(0, file_bytes - sent))
@@ -149,15 +151,30 @@ def _check_room(hub: Hub, caller: Caller, files: Sequence[NewFile]) -> None:
     check_quota(hub, caller.repo, sum(size for sha256, size in sizes.items() if sha256 not in linked))
 
 
-def _record(tx: Transaction, caller: Caller, files: Sequence[NewFile], wanted: set[bytes], moment: datetime) -> bool:
+def _known_bytes(hub: Hub, caller: Caller, files: Sequence[NewFile], indexes: XorbIndexes) -> dict[str, int]:
+    come = {file.sha256: (file.size, file.segments) for file in files if file.sha256}
+    with hub.storage.catalogue.read() as tx:
+        return arrivals.measure(hub, tx, caller.repo.id, come, indexes)
+
+
+def _record(
+    tx: Transaction,
+    caller: Caller,
+    files: Sequence[NewFile],
+    wanted: set[bytes],
+    known: Mapping[str, int],
+    moment: datetime,
+) -> bool:
     rows = {XetFileRow(file.file_hash, file.size, pack_segments(file.segments)): file.xorbs for file in files}
     is_new = xorbs.save_files(tx, rows, moment) > 0
     xorbs.save_dedup_chunks(tx, {(f.first_chunk, f.segments[0].xorb_hash) for f in files if f.first_chunk})
     found = {Blob(file.sha256, file.size): file.file_hash for file in files if file.sha256}
     digests = {blob.sha256 for blob in found}
     blobs.save_xet(tx, found, moment)
-    is_new |= bool(digests - blobs.linked(tx, caller.repo.id, digests).keys())
+    unlinked = digests - blobs.linked(tx, caller.repo.id, digests).keys()
+    is_new |= bool(unlinked)
     blobs.link(tx, caller.repo.id, digests, moment)
+    arrivals.record(tx, caller.repo.id, {sha256: known[sha256] for sha256 in unlinked})
     for sha256, blob in blobs.get_many(tx, digests).items():
         if blob.is_whole:
             # It is kept twice now; the job lets go of the whole form.

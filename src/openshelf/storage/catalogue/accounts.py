@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -34,6 +34,13 @@ def insert(tx: Transaction, account: Account, password_hash: str | None = None) 
 
 def by_name(tx: Transaction, name: str) -> Account | None:
     return _one(tx, accounts.c.name_key == name.lower())
+
+
+def by_names(tx: Transaction, names: Iterable[str]) -> dict[str, Account]:
+    """Those of ``names``, at most a few hundred, that somebody has, in lower case, with whom has them."""
+    keys = sorted({name.lower() for name in names})
+    query = sa.select(accounts).where(accounts.c.name_key.in_(keys))
+    return {row.name_key: _account(row) for row in tx.execute(query)} if keys else {}
 
 
 def by_id(tx: Transaction, account_id: str) -> Account | None:

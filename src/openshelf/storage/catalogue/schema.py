@@ -258,6 +258,15 @@ repo_blobs = sa.Table(
     sa.Column("linked_at", Timestamp, nullable=False),
 )
 
+arrivals = sa.Table(
+    "arrivals",
+    metadata,
+    sa.Column("repo_id", Id, primary_key=True),
+    sa.Column("sha256", Sha256, primary_key=True),
+    sa.Column("known_bytes", sa.BigInteger, nullable=False),
+    sa.ForeignKeyConstraint(["repo_id", "sha256"], ["repo_blobs.repo_id", "repo_blobs.sha256"], ondelete="CASCADE"),
+)
+
 xet_files = sa.Table(
     "xet_files",
     metadata,

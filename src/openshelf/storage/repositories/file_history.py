@@ -94,7 +94,7 @@ class _Places:
     def _look(self, tree: Any) -> tuple[str, int] | None:
         try:
             item = tree[self._path]
-        except (KeyError, ValueError):
+        except (KeyError, ValueError, pygit2.GitError):
             return None
         return str(item.id), int(item.filemode)
 

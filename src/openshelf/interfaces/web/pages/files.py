@@ -65,7 +65,7 @@ def choose_revision(visit: Visit, repo: Repo) -> Response:
     asked, path = visit.asked("rev", "main"), visit.asked("path").strip("/")
     git, found = fetch.revision(visit.hub, repo, asked)
     if view == "commits":
-        return visit.redirect(addresses.commits(repo, found.asked))
+        return visit.redirect(addresses.commits(repo, found.asked, path))
     try:
         git.entry(found.commit, path)
     except EntryNotFound:
