@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import mmap
+from collections.abc import Callable, Iterator, Sequence
 
 from openshelf.errors import StorageFault
 from openshelf.services.hub import Hub
 from openshelf.services.xorb_indexes import XorbIndexes
 from openshelf.storage.catalogue import xorbs
+from openshelf.storage.direct import PAGE_BYTES
 from openshelf.xet.errors import XetFormatError
 from openshelf.xet.hashes import Buffer, to_hex
-from openshelf.xet.reads import XorbRead, decode_read, plan_reads
+from openshelf.xet.reads import MAX_READ, XorbRead, decode_read, plan_reads
 from openshelf.xet.segments import FileSegment, unpack_segments
-from openshelf.xet.xorbs import read_chunks
+from openshelf.xet.xorb_index import MAX_CHUNK_PAYLOAD
+from openshelf.xet.xorbs import feed_chunks
 
 PIECE_BYTES = 1024 * 1024
 
@@ -36,29 +39,47 @@ def chunks(
     segments: Sequence[FileSegment],
     indexes: XorbIndexes,
     byte_range: tuple[int, int] | None = None,
-    *,
-    check: bool = True,
 ) -> Iterator[Buffer]:
     """The chunks of a file, or of its bytes first..last inclusive, in pieces of at most 128 KiB.
 
-    Without ``check``, which must then be of a whole file, they are not compared with their hashes. Raises
-    StorageFault where they are missing, DamagedBytes where they are malformed or damaged.
+    Raises StorageFault where they are missing, DamagedBytes where they are malformed or damaged.
     """
-    for step, records in _steps(hub, segments, indexes, byte_range):
+    for step in _steps(segments, indexes, byte_range):
+        # Each chunk has a hash of its own, which says more than the checksum of the block around it.
+        key = to_hex(step.xorb_hash)
+        records = hub.storage.xorbs.read_range(key, step.byte_start, step.byte_end, check=False)
         try:
-            yield from decode_read(step, records) if check else read_chunks(records)
+            yield from decode_read(step, records)
         except XetFormatError as error:
-            raise hub.storage.xorbs.report(to_hex(step.xorb_hash), f"{error}") from None
+            raise hub.storage.xorbs.report(key, f"{error}") from None
+
+
+def feed(
+    hub: Hub,
+    segments: Sequence[FileSegment],
+    indexes: XorbIndexes,
+    take: Callable[[Buffer], object],
+    passed: Callable[[int], object],
+) -> None:
+    """Give ``take`` all bytes of a file in turn, for it to hash; ``passed`` is told how many, every few MiB.
+
+    Nothing is compared with its hash, nor copied, nor left in the page cache. Raises as ``chunks`` does.
+    """
+    with mmap.mmap(-1, MAX_READ + MAX_CHUNK_PAYLOAD + 4 * PAGE_BYTES) as buffer:
+        for step in _steps(segments, indexes):
+            key = to_hex(step.xorb_hash)
+            with hub.storage.xorbs.read_once(key, step.byte_start, step.byte_end, buffer) as records:
+                try:
+                    passed(feed_chunks(records, take))
+                except XetFormatError as error:
+                    raise hub.storage.xorbs.report(key, f"{error}") from None
 
 
 def _steps(
-    hub: Hub, segments: Sequence[FileSegment], indexes: XorbIndexes, byte_range: tuple[int, int] | None
-) -> Iterator[tuple[XorbRead, bytes]]:
+    segments: Sequence[FileSegment], indexes: XorbIndexes, byte_range: tuple[int, int] | None = None
+) -> Iterator[XorbRead]:
     try:
-        for step in plan_reads(segments, indexes, byte_range):
-            # Each chunk has a hash of its own, which says more than the checksum of the block around it.
-            key = to_hex(step.xorb_hash)
-            yield step, hub.storage.xorbs.read_range(key, step.byte_start, step.byte_end, check=False)
+        yield from plan_reads(segments, indexes, byte_range)
     except XetFormatError as error:
         raise StorageFault(f"A stored Xet file cannot be read: {error}. Run `openshelf fsck`.") from None
 

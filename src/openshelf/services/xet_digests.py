@@ -19,8 +19,6 @@ from openshelf.storage.catalogue import blobs
 from openshelf.xet.hashes import to_hex
 from openshelf.xet.segments import FileSegment
 
-_REPORT_BYTES = 16 * 1024 * 1024
-
 
 @dataclass(slots=True)
 class Progress:
@@ -87,15 +85,9 @@ def verify_digests(
 
 
 def _verify_digest(hub: Hub, file: NewFile, indexes: XorbIndexes, progress: Progress) -> None:
-    digest, unreported = hashlib.sha256(), 0
+    digest = hashlib.sha256()
     # sha256 finds any damage, so that the chunks' own hashes need not be computed too.
-    for chunk in chunked.chunks(hub, file.segments, indexes, check=False):
-        digest.update(chunk)
-        unreported += len(chunk)
-        if unreported >= _REPORT_BYTES:
-            progress.add(unreported)
-            unreported = 0
-    progress.add(unreported)
+    chunked.feed(hub, file.segments, indexes, digest.update, progress.add)
     if digest.hexdigest() == file.sha256:
         return
     for _ in chunked.chunks(hub, file.segments, indexes):

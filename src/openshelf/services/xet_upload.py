@@ -15,7 +15,7 @@ from openshelf.storage.objects import Staged
 from openshelf.xet.errors import XetFormatError
 from openshelf.xet.hashes import is_dedup_eligible, to_hex
 from openshelf.xet.xorb_index import XorbIndex
-from openshelf.xet.xorbs import VerifiedXorb, verify_xorb
+from openshelf.xet.xorbs import XorbVerifier
 
 # Clients remember what they were told for 21 days and the grace period is at least 22.
 _NOTE_AFTER = timedelta(days=1)
@@ -42,43 +42,53 @@ def note_use(hub: Hub, rows: Sequence[XorbRow]) -> bool:
         return xorbs.touch(tx, stale, now()) == len(stale)
 
 
-def accept_xorb(hub: Hub, caller: Caller, xorb_hash: bytes, staged: Staged) -> bool:
-    """Verify a xorb and let the caller's repo use it; False where the caller could use it before.
+class XorbUpload:
+    """A xorb in one request: ``write``, then ``finish`` or ``discard``.
 
-    Every chunk is decompressed and hashed, which costs about one second per GB: call it in a thread. ``staged`` is
-    used up. Raises InvalidUpload, QuotaExceeded.
+    It is verified as it arrives: every chunk is decompressed and hashed. All of this blocks.
     """
-    with hub.storage.catalogue.read() as tx:
-        pending = xorbs.unclaimed_bytes(tx, caller.repo.id)
-        seen = xorbs.visible_hashes(tx, dedup_scope(hub, caller.actor), caller.repo.id, [xorb_hash])
-    try:
-        check_quota(hub, caller.repo, pending + staged.size - PENDING_BYTES)
-        with staged.view() as body:
-            verified = _verify(body, xorb_hash)
-            if verified.footer_length:
-                _keep_without_footer(hub, body, verified, caller.repo.id)
-        if not verified.footer_length:
-            keep_xorb(hub, staged, xorb_hash, verified.index, [caller.repo.id])
-    finally:
-        staged.discard()
-    return xorb_hash not in seen
 
+    __slots__ = ("_caller", "_hub", "_staged", "_verifier", "_xorb_hash")
 
-def _verify(body: memoryview, xorb_hash: bytes) -> VerifiedXorb:
-    try:
-        return verify_xorb(body, xorb_hash)
-    except XetFormatError as error:
-        raise InvalidUpload(f"Xorb {to_hex(xorb_hash)} was refused: {error}. Nothing of it was stored.") from None
+    def __init__(self, hub: Hub, caller: Caller, xorb_hash: bytes) -> None:
+        self._hub, self._caller, self._xorb_hash = hub, caller, xorb_hash
+        self._verifier = XorbVerifier()
+        self._staged = hub.storage.xorbs.stage()
 
+    def write(self, data: bytes, /) -> None:
+        self._verifier.update(data)
+        self._staged.write(data)
 
-def _keep_without_footer(hub: Hub, body: memoryview, verified: VerifiedXorb, repo_id: str) -> None:
-    staged = hub.storage.xorbs.stage()
-    try:
-        with body[: verified.index.body_length] as records:
-            staged.write(records)
-        keep_xorb(hub, staged, verified.xorb_hash, verified.index, [repo_id])
-    finally:
-        staged.discard()
+    def finish(self) -> bool:
+        """Keep the xorb and let the caller's repo use it; False where the caller could use it before.
+
+        Raises InvalidUpload, QuotaExceeded.
+        """
+        hub, repo = self._hub, self._caller.repo
+        with hub.storage.catalogue.read() as tx:
+            pending = xorbs.unclaimed_bytes(tx, repo.id)
+            seen = xorbs.visible_hashes(tx, dedup_scope(hub, self._caller.actor), repo.id, [self._xorb_hash])
+        check_quota(hub, repo, pending + self._staged.size - PENDING_BYTES)
+        try:
+            verified = self._verifier.finish(self._xorb_hash)
+        except XetFormatError as error:
+            name = to_hex(self._xorb_hash)
+            raise InvalidUpload(f"Xorb {name} was refused: {error}. Nothing of it was stored.") from None
+        if verified.footer_length:
+            self._drop_footer(verified.index.body_length)
+        keep_xorb(hub, self._staged, self._xorb_hash, verified.index, [repo.id])
+        return self._xorb_hash not in seen
+
+    def discard(self) -> None:
+        self._staged.discard()
+
+    def _drop_footer(self, length: int) -> None:
+        whole, self._staged = self._staged, self._hub.storage.xorbs.stage()
+        try:
+            with whole.view() as body, body[:length] as records:
+                self._staged.write(records)
+        finally:
+            whole.discard()
 
 
 def keep_xorb(hub: Hub, staged: Staged, xorb_hash: bytes, index: XorbIndex, repo_ids: Iterable[str]) -> None:

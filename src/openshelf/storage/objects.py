@@ -22,6 +22,7 @@ from typing import Protocol
 
 from openshelf.errors import DamagedBytes, StorageFault
 from openshelf.storage.blocks import BLOCK_BYTES, Blocks, BlockSums
+from openshelf.storage.direct import DirectFile, read_once
 from openshelf.storage.durable import make_folder, write_file
 
 READ_BYTES = BLOCK_BYTES
@@ -86,6 +87,14 @@ class Objects(Protocol):
 
     def read_range(self, key: str, start: int, end: int, *, check: bool = True) -> bytes:
         """The bytes ``[start, end)`` at once; like ``read``."""
+        ...
+
+    def read_once(self, key: str, start: int, end: int, buffer: mmap.mmap) -> memoryview:
+        """The bytes ``[start, end)`` as a part of ``buffer``, for a reader that hashes them and nobody after it.
+
+        They are not compared with their checksums. ``buffer`` holds ``direct.PAGE_BYTES`` more on either side. Raises
+        StorageFault where they are missing.
+        """
         ...
 
     def blocks(self, key: str) -> Blocks | None:
@@ -188,6 +197,19 @@ class DiskObjects:
         finally:
             os.close(descriptor)
         return data if len(data) == end - start else data[start - first : end - first]
+
+    def read_once(self, key: str, start: int, end: int, buffer: mmap.mmap) -> memoryview:
+        try:
+            found = read_once(self.path(key), start, end, buffer)
+        except FileNotFoundError:
+            raise StorageFault(f"object {key} is missing from {self.root}; run `openshelf fsck`") from None
+        except OSError as error:
+            if error.errno != errno.EIO:
+                raise
+            raise self.report(key, f"bytes {start} to {end} cannot be read: {error.strerror}") from error
+        if len(found) < end - start:
+            raise StorageFault(f"object {key} ends at byte {start + len(found)}, before {end}")
+        return found
 
     def blocks(self, key: str) -> Blocks | None:
         try:
@@ -334,19 +356,17 @@ class DiskStaged:
     def __init__(self, store: DiskObjects) -> None:
         self._store = store
         self._path = store.temporary / f"staged-{os.getpid()}-{secrets.token_hex(8)}"
-        self._file = self._path.open("x+b", buffering=0)
+        self._file = DirectFile(self._path)
         self._sums = BlockSums()
         self.size = 0
 
     def write(self, data: bytes | memoryview) -> None:
-        view = memoryview(data)
-        self._sums.update(view)
-        while view:
-            written = self._file.write(view)
-            view = view[written:]
-            self.size += written
+        self._sums.update(data)
+        self._file.write(data)
+        self.size += len(data)
 
     def read(self, start: int, end: int) -> bytes:
+        self._file.flush()
         return os.pread(self._file.fileno(), end - start, start)
 
     @contextmanager
@@ -362,6 +382,7 @@ class DiskStaged:
             yield view
 
     def keep(self, key: str) -> None:
+        self._file.flush()
         os.fsync(self._file.fileno())
         self._file.close()
         self._store._name(self._path, key, self._sums.finish())

@@ -14,7 +14,15 @@ from openshelf.xet.errors import XetFormatError
 from openshelf.xet.hashes import chunk_hash, xorb_hash
 from openshelf.xet.xorb_builder import BuiltXorb, XorbBuilder
 from openshelf.xet.xorb_index import MAX_XORB_CHUNKS, XorbIndex
-from openshelf.xet.xorbs import MAX_XORB_BODY, read_chunks, record_header, verify_xorb
+from openshelf.xet.xorbs import (
+    MAX_XORB_BODY,
+    VerifiedXorb,
+    XorbVerifier,
+    feed_chunks,
+    read_chunks,
+    record_header,
+    verify_xorb,
+)
 
 CHUNKS = [b"first chunk", bytes(100_000), b"\x01\x02" * 30_000, np.random.default_rng(2).bytes(8192)]
 
@@ -105,6 +113,45 @@ def test_bodies_over_the_limits_are_refused() -> None:
 
 def test_a_footer_is_tolerated(built: BuiltXorb) -> None:
     assert verify_xorb(built.body + b"XETBLOB\x01" + bytes(100)).footer_length == 108
+
+
+@pytest.mark.parametrize("piece", [1, 7, 8, 9, 4096, 100_019, 10**7])
+def test_a_body_in_pieces_is_judged_as_a_whole_one(built: BuiltXorb, piece: int) -> None:
+    footer = b"XETBLOB\x01" + bytes(90)
+    for body in (built.body, built.body + footer, built.body + footer[:7], built.body[:-1], built.body[:-9000]):
+        assert _judged_in_pieces(body, piece) == _judged_whole(body)
+
+
+@given(st.data())
+def test_mutated_bodies_in_pieces_are_judged_as_whole_ones(built: BuiltXorb, data: st.DataObject) -> None:
+    body = bytearray(built.body)
+    for at in data.draw(st.lists(st.integers(0, len(body) - 1), min_size=1, max_size=4)):
+        body[at] ^= data.draw(st.integers(1, 255))
+    piece = data.draw(st.sampled_from([5, 11, 4099, 60_013]))
+    assert _judged_in_pieces(bytes(body), piece) == _judged_whole(bytes(body))
+
+
+def _judged_in_pieces(body: bytes, piece: int) -> VerifiedXorb | str:
+    verifier = XorbVerifier()
+    for at in range(0, len(body), piece):
+        verifier.update(body[at : at + piece])
+    try:
+        return verifier.finish()
+    except XetFormatError as error:
+        return str(error)
+
+
+def _judged_whole(body: bytes) -> VerifiedXorb | str:
+    try:
+        return verify_xorb(memoryview(body))
+    except XetFormatError as error:
+        return str(error)
+
+
+def test_chunks_are_fed_without_copies(built: BuiltXorb) -> None:
+    fed = bytearray()
+    assert feed_chunks(built.body, fed.extend) == len(b"".join(CHUNKS))
+    assert fed == b"".join(CHUNKS)
 
 
 def test_damage_at_rest_is_noticed(built: BuiltXorb) -> None:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
-
 import anyio
 import structlog
-from anyio import CapacityLimiter, to_thread
+from anyio import to_thread
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
@@ -54,29 +52,19 @@ def grant_xorb(request: Request) -> Response:
 
 
 async def upload_xorb(request: Request) -> Response:
-    """Take one xorb. It waits on disk until it is verified, so that slow senders take no memory."""
+    """Take one xorb. It is verified as it arrives and lies on disk, so that slow senders take little memory."""
     hub = hub_of(request)
     caller = await to_thread.run_sync(caller_of, request, True)
     _check_prefix(request)
     xorb_hash = hash_of(request.path_params["xorb_hash"])
-    staged = await to_thread.run_sync(hub.storage.xorbs.stage)
+    taking = await to_thread.run_sync(xet_upload.XorbUpload, hub, caller, xorb_hash)
     try:
-        XORB_BYTES.inc(await receive_into(request, staged, MAX_XORB_BODY))
-        accept = xet_upload.accept_xorb
-        is_new = await to_thread.run_sync(accept, hub, caller, xorb_hash, staged, limiter=_verifiers(request))
+        XORB_BYTES.inc(await receive_into(request, taking, MAX_XORB_BODY))
+        is_new = await to_thread.run_sync(taking.finish)
     finally:
         with anyio.CancelScope(shield=True):
-            await to_thread.run_sync(staged.discard)
+            await to_thread.run_sync(taking.discard)
     return JSONResponse({"was_inserted": is_new})
-
-
-def _verifiers(request: Request) -> CapacityLimiter:
-    """Room for as many xorbs at once as keep the processors busy."""
-    state = request.app.state
-    if not hasattr(state, "xorb_verifiers"):
-        state.xorb_verifiers = CapacityLimiter(2 * (os.cpu_count() or 1))
-    limiter: CapacityLimiter = state.xorb_verifiers
-    return limiter
 
 
 def _check_prefix(request: Request) -> None:
