@@ -106,7 +106,7 @@ class XorbVerifier:
         return VerifiedXorb(computed, index, self._footer_length)
 
     def _complete_held(self, view: memoryview) -> int:
-        """Add to the record that is held what belongs to it, and take it when it is whole; returns how much was used."""
+        """Add what belongs to the record that is held, and take it when it is whole; returns how much that was."""
         at = 0
         while self._held and at < len(view):
             header = bytes(self._held[:RECORD_HEADER_LENGTH])
