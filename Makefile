@@ -62,7 +62,18 @@ check: .venv/.dev ## ruff, mypy --strict, import-linter, docs checks
 docs: .venv/.dev ## rewrite the generated reference pages
 	$(BIN)/python docs/generate.py
 
-bench: .venv/.dev ## measure the main job beside nginx (needs nginx, ab and curl)
+# The peers that come from PyPI get environments of their own in .venv-clients; where a program cannot be installed, its
+# peer is left out and the page says so.
+.venv/.bench: .venv/.uv
+	@missing=""; for pair in nginx:nginx-light docker-registry:docker-registry ab:apache2-utils curl:curl fcgiwrap:fcgiwrap; do \
+	  command -v $${pair%%:*} >/dev/null || missing="$$missing $${pair##*:}"; done; \
+	if [ -n "$$missing" ]; then \
+	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq $$missing >/dev/null || true; \
+	  else echo "Some peers are left out without these packages of your system:$$missing"; fi; fi
+	@touch $@
+
+bench: .venv/.dev .venv/.bench ## measure beside peers; BENCH_ARGS=--publish writes the page, --quick tries it out
 	$(BIN)/python -m bench $(BENCH_ARGS)
 
 wheel: .venv/.uv ## build the wheel into dist/

@@ -76,13 +76,27 @@ def free_port() -> int:
 
 @contextmanager
 def running(
-    command: Sequence[str], port: int, log: Path, env: dict[str, str] | None = None, *, path: str = "/readyz"
+    command: Sequence[str],
+    port: int,
+    log: Path,
+    env: dict[str, str] | None = None,
+    *,
+    path: str = "/readyz",
+    folder: Path | None = None,
 ) -> Iterator[Server]:
-    """Start a server and stop it at the end; fails with its log where ``path`` is not answered in three minutes."""
+    """Start a server, in ``folder``, and stop it at the end; fails with its log where it is not ready in three minutes.
+
+    It is ready when it answers ``path``, in whatever way.
+    """
     started = time.perf_counter()
     with log.open("wb") as output:
         process = subprocess.Popen(
-            command, stdout=output, stderr=subprocess.STDOUT, env={**os.environ, **(env or {})}, start_new_session=True
+            command,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            cwd=folder,
+            env={**os.environ, **(env or {})},
+            start_new_session=True,
         )
     try:
         while not _answers(port, path):

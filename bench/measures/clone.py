@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 import subprocess
 import time
@@ -20,9 +19,9 @@ from bench.servers.nginx import Nginx, nginx
 
 _FILES = 200
 # fcgiwrap does not wait for what it starts, so the kernel forgets its CPU time: this notes it.
-_SCRIPT = """#!/bin/sh
-/usr/lib/git-core/git-http-backend
-times >> {spent}
+_SCRIPT = """#!/bin/bash
+TIMEFORMAT="%U %S"
+{{ time /usr/lib/git-core/git-http-backend 2> /dev/null; }} 2>> {spent}
 """
 _GIT = """location / {{
   include /etc/nginx/fastcgi_params; fastcgi_pass unix:{socket}; fastcgi_buffering off;
@@ -106,9 +105,7 @@ def _clone_from_backend(server: Server, folder: Path) -> Figure:
     figure = _clone(server, f"{server.url}/history.git", folder / "copy")
     while server.count() > idle:
         time.sleep(0.01)
-    # Each program leaves a line for the shell and one for what it ran, as "0m0.01s 0m0.02s".
-    minutes = re.findall(r"(\d+)m([\d.]+)s", spent.read_text())
-    return replace(figure, cpu=figure.cpu + sum(60 * int(m) + float(s) for m, s in minutes))
+    return replace(figure, cpu=figure.cpu + sum(float(seconds) for seconds in spent.read_text().split()))
 
 
 def _clone(server: Server | None, address: str, copy: Path) -> Figure:

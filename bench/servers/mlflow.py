@@ -44,7 +44,7 @@ class MLflow(Peer):
             "HOME": str(folder),
             "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
         }
-        with running(command, port, folder / "log", environment, path="/health") as self.server:
+        with running(command, port, folder / "log", environment, path="/health", folder=folder) as self.server:
             yield
 
     def upload_to(self, sample: Sample) -> Target:
