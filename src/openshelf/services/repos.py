@@ -82,16 +82,18 @@ def create(
     owner: str | None = None,
     visibility: Visibility | None = None,
     sdk: str | None = None,
+    files: Sequence[AddInline] = (),
 ) -> Repo:
     """A new repo with one commit that holds ``.gitattributes``, and for a Space a card that names its ``sdk``.
 
-    Raises AlreadyExists with the canonical name, Forbidden, InvalidName, Invalid.
+    ``files``: more for that commit; they take the place of those. Raises AlreadyExists with the canonical name,
+    Forbidden, InvalidName, Invalid.
     """
     hub.check_writable()
     account = _owner(hub, actor, owner)
     check_repo_name(account.name, name)
     visibility = visibility or account.default_visibility
-    changes = _first_files(kind, name, sdk)
+    changes = [*_first_files(kind, name, sdk), *files]
     repo_id, moment = new_id(), now()
     with hub.storage.catalogue.read() as tx:
         _check_free(tx, kind, account, name)
@@ -122,6 +124,14 @@ def _first_files(kind: RepoKind, name: str, sdk: str | None) -> list[AddInline]:
         card = f"---\ntitle: {json.dumps(name)}\nsdk: {sdk}\n---\n"
         files.append(AddInline("README.md", card.encode()))
     return files
+
+
+def check_new_name(hub: Hub, actor: Actor, kind: RepoKind, owner: str, name: str) -> None:
+    """Raises as ``create`` would for this name, and Forbidden where ``actor`` may not create for this owner."""
+    account = _owner(hub, actor, owner)
+    check_repo_name(account.name, name)
+    with hub.storage.catalogue.read() as tx:
+        _check_free(tx, kind, account, name)
 
 
 def delete(hub: Hub, actor: Actor, kind: RepoKind, repo_id: RepoId) -> None:

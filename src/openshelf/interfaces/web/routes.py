@@ -21,11 +21,12 @@ from openshelf.interfaces.web.pages import (
     sessions,
     tokens,
 )
-from openshelf.interfaces.web.pages.writing import edit, remove, upload
+from openshelf.interfaces.web.pages.writing import edit, new_repo, remove, settings, upload
 
 routes: list[BaseRoute] = [
     *assets.routes,
     *home.routes,
+    *new_repo.routes,
     *sessions.routes,
     *account.routes,
     *tokens.routes,
@@ -37,6 +38,7 @@ routes: list[BaseRoute] = [
     *edit.routes,
     *remove.routes,
     *upload.routes,
+    *settings.routes,
     *file.routes,
     *files.routes,
     *history.routes,

@@ -126,6 +126,12 @@ def every(tx: Transaction, after: str = "", limit: int = 1000) -> list[BlobRow]:
     return [_blob(row) for row in tx.execute(query)]
 
 
+def in_two_forms(tx: Transaction, limit: int = 1000) -> list[str]:
+    """sha256 of blobs that are kept whole and as chunks."""
+    query = sa.select(blobs.c.sha256).where(blobs.c.is_whole, blobs.c.xet_hash.is_not(None)).limit(limit)
+    return list(tx.scalars(query))
+
+
 def link(tx: Transaction, repo_id: str, digests: Iterable[str], at: datetime) -> None:
     """Let ``repo_id`` use these blobs, and renew the time of links that are there."""
     link_rows(tx, repo_blobs, "sha256", repo_id, digests, at)
@@ -209,6 +215,18 @@ def repo_bytes(tx: Transaction, repo_id: str) -> int:
         .where(repo_blobs.c.repo_id == repo_id)
     )
     return tx.scalar(query) or 0
+
+
+def repo_totals(tx: Transaction, repo_id: str) -> tuple[int, int, int]:
+    """How many blobs the repo may use, their bytes, and the bytes of those that are kept as Xet files."""
+    chunked = sa.case((blobs.c.xet_hash.is_not(None), blobs.c.size), else_=0)
+    query = (
+        sa.select(sa.func.count(), sa.func.sum(blobs.c.size), sa.func.sum(chunked))
+        .join(repo_blobs, repo_blobs.c.sha256 == blobs.c.sha256)
+        .where(repo_blobs.c.repo_id == repo_id)
+    )
+    count, size, in_chunks = tx.execute(query).one()
+    return count, size or 0, in_chunks or 0
 
 
 def _visible(tx: Transaction, digests: Iterable[str], allowed: sa.ColumnElement[bool]) -> dict[str, BlobRow]:

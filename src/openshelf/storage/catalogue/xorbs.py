@@ -15,7 +15,9 @@ from openshelf.storage.catalogue.engine import Transaction
 from openshelf.storage.catalogue.links import batches, link_rows
 from openshelf.storage.catalogue.repos import readable
 from openshelf.storage.catalogue.schema import (
+    blobs,
     dedup_chunks,
+    repo_blobs,
     repo_xorbs,
     repos,
     xet_file_xorbs,
@@ -163,6 +165,17 @@ def unclaimed_bytes(tx: Transaction, repo_id: str) -> int:
         .where(repo_xorbs.c.repo_id == repo_id, ~claimed)
     )
     return tx.scalar(query) or 0
+
+
+def kept_for(tx: Transaction, repo_id: str) -> int:
+    """Stored bytes of the xorbs that the files of a repo are made of, each counted once."""
+    used = (
+        sa.select(xet_file_xorbs.c.xorb_hash)
+        .join(blobs, blobs.c.xet_hash == xet_file_xorbs.c.file_hash)
+        .join(repo_blobs, repo_blobs.c.sha256 == blobs.c.sha256)
+        .where(repo_blobs.c.repo_id == repo_id)
+    )
+    return tx.scalar(sa.select(sa.func.sum(xorbs.c.stored_bytes)).where(xorbs.c.hash.in_(used))) or 0
 
 
 def save_dedup_chunks(tx: Transaction, chunks: Iterable[tuple[bytes, bytes]]) -> None:

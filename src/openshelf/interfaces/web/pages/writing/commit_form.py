@@ -73,7 +73,8 @@ def commit(visit: Visit, repo: Repo, form: Form, asked: str, title: str, plan: P
 
     ``title`` stands in where nobody wrote one. None where ``plan`` gave none, or where ``form`` now says what is wrong.
     """
-    title = form.text("title") or title
+    visit.hub.check_writable()
+    title = form.text("title") or (title if len(title) <= MAX_TITLE else f"{title[: MAX_TITLE - 1]}…")
     description, propose = form.text("description"), form.text("target") == "pull"
     if len(title) > MAX_TITLE:
         form.fail("title", visit.gettext("A title has at most %(most)s characters.") % {"most": MAX_TITLE})
@@ -85,7 +86,7 @@ def commit(visit: Visit, repo: Repo, form: Form, asked: str, title: str, plan: P
     for remaining in reversed(range(_TRIES)):
         git, found = branch(visit, repo, asked)
         try:
-            with form.blame("path", InvalidPath), form.blame("", *FAULTS):
+            with form.blame("", *FAULTS), form.blame("path", InvalidPath):
                 changes = plan(git, found)
                 if changes is None or form.errors:
                     return None

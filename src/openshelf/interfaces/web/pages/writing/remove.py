@@ -53,7 +53,7 @@ def _page(visit: Visit, repo: Repo, git: GitRepository, found: Revision, form: F
     entry = git.entry(found.commit, path)
     files, more = [entry], False
     if entry.is_folder:
-        below, more = trees.page(visit.hub, repo, git, found.commit, path, recursive=True, limit=MAX_COUNTED)
+        below, more = trees.page(git, found.commit, path, recursive=True, limit=MAX_COUNTED)
         files = [each for each in below if not each.is_folder]
     return visit.page(
         "delete.html",
