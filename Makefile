@@ -38,8 +38,8 @@ serve: .venv/.runtime ## start the hub on http://127.0.0.1:8000 with its data in
 
 # Tests drive real programs. As root they are installed where they are missing; otherwise the names are printed.
 .venv/.programs: .venv/.uv
-	@missing=""; for pair in git-lfs:git-lfs chromium:chromium; do \
-	  command -v $${pair%%:*} >/dev/null || missing="$$missing $${pair##*:}"; done; \
+	@missing=""; for pair in git-lfs:git-lfs chromium:chromium nginx:nginx-light; do \
+	  PATH=$$PATH:/usr/sbin command -v $${pair%%:*} >/dev/null || missing="$$missing $${pair##*:}"; done; \
 	if [ -n "$$missing" ]; then \
 	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 	    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq $$missing >/dev/null; \

@@ -46,6 +46,11 @@ class Settings:
         False,
         "Whether to believe X-Forwarded-Proto, -Host and -For; switch it on only behind a proxy that sets them.",
     )
+    accel_location: str = _setting(
+        "",
+        "The internal location of an nginx in front that sends stored files for the hub, such as /stored/; "
+        "empty: the hub sends them itself.",
+    )
     hub_name: str = _setting("Openshelf", "The name that the pages show.")
     registration: Literal["open", "invite", "closed"] = _setting(
         "closed", "Who may make an account by themselves: everybody, those with an invitation, or nobody."
@@ -217,5 +222,7 @@ def _check(settings: Settings) -> None:
         )
     if settings.public_url and not settings.public_url.startswith(("http://", "https://")):
         raise ConfigurationError("public_url must begin with http:// or https://.")
+    if settings.accel_location and not settings.accel_location.startswith("/"):
+        raise ConfigurationError("accel_location must be a path that nginx knows as internal, such as /stored/.")
     if settings.workers < 1 or not 0 < settings.port < 65536:
         raise ConfigurationError("workers must be at least 1 and port between 1 and 65535.")

@@ -12,6 +12,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response, StreamingResponse
 
 from openshelf.errors import InvalidRange, InvalidUpload, TooLarge
+from openshelf.interfaces.http.accel import handed_over
 from openshelf.services.fetch import Content
 
 WRITE_BYTES = 1024 * 1024
@@ -61,6 +62,8 @@ async def file_response(request: Request, content: Content, headers: dict[str, s
     status = 206 if wanted else 200
     if request.method == "HEAD":
         return Response(status_code=status, headers=headers)
+    if given := handed_over(request, content.path, headers):
+        return given
     pieces = await to_thread.run_sync(lambda: begun(content.read(start, end)))
     return StreamingResponse(in_threads(pieces), status_code=status, headers=headers)
 

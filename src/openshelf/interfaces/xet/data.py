@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from openshelf.errors import Forbidden, Invalid, InvalidRange, StorageFault
+from openshelf.interfaces.http.accel import handed_over
 from openshelf.interfaces.http.bodies import begun, in_threads
 from openshelf.interfaces.http.requests import hub_of
 from openshelf.interfaces.xet.requests import hash_of
@@ -43,6 +44,8 @@ async def read_data(request: Request) -> Response:
     headers = _HEADERS | {"Content-Range": f"bytes {start}-{end - 1}/{size}", "Content-Length": str(end - start)}
     if request.method == "HEAD":
         return Response(None, 206, headers, _TYPE)
+    if given := handed_over(request, hub.storage.xorbs.local_path(key), {**_HEADERS, "Content-Type": _TYPE}):
+        return given
     pieces = await to_thread.run_sync(lambda: begun(hub.storage.xorbs.read(key, start, end)))
     return StreamingResponse(in_threads(pieces), 206, headers, _TYPE)
 
