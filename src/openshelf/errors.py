@@ -26,7 +26,8 @@
     │   ├── QuotaExceeded
     │   └── RateLimited            carries retry_after, in seconds
     ├── Unavailable                try again later: busy, read-only, starting
-    │   └── DiskFull               the hub has no room for what was sent
+    │   ├── DiskFull               the hub has no room for what was sent
+    │   └── ReadOnlyHub            nothing can be changed at the moment
     ├── Unsupported                part of a protocol that this hub does not offer
     ├── StorageFault               stored bytes are missing or are not what they should be
     │   └── DamagedBytes           they are there, and were changed on disk
@@ -173,6 +174,15 @@ class RateLimited(LimitExceeded):
 
 class Unavailable(OpenshelfError):
     """Not now: busy, read-only or starting."""
+
+
+class ReadOnlyHub(Unavailable):
+    """Nothing can be changed until the maintenance is over; ``reason`` is what the administrators tell people."""
+
+    def __init__(self, reason: str = "") -> None:
+        why = f" {reason.rstrip('.')}." if reason else ""
+        super().__init__(f"This hub is read-only at the moment, for maintenance.{why} Try again later.")
+        self.reason = reason
 
 
 class DiskFull(Unavailable):

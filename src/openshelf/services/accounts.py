@@ -181,7 +181,7 @@ def actor_by_session(hub: Hub, secret: str) -> tuple[Actor, Session] | None:
     moment = now()
     if session is None or account is None or account.is_disabled or session.expires_at < moment:
         return None
-    if moment - session.last_used_at > _TOUCH_AFTER and not hub.settings.read_only:
+    if moment - session.last_used_at > _TOUCH_AFTER and not hub.is_read_only:
         with hub.storage.catalogue.write() as tx:
             credentials.touch_session(tx, session.id, moment)
     return actor_of(hub, account), session

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from openshelf.domain.access import may_administer_hub
 from openshelf.domain.people import Account, AccountKind, Actor, Invite
-from openshelf.errors import Conflict, Forbidden
+from openshelf.errors import Conflict, Forbidden, Invalid
 from openshelf.services import accounts
-from openshelf.services.hub import Hub
+from openshelf.services.hub import Hub, now
+from openshelf.services.read_only import ReadOnly
 from openshelf.storage.catalogue import accounts as catalogue
 from openshelf.storage.catalogue import credentials
+
+_MOST_REASON = 300
 
 
 def check(actor: Actor) -> None:
@@ -58,3 +61,20 @@ def set_administrator(hub: Hub, actor: Actor, user: Account, is_admin: bool) -> 
     if actor.account and actor.account.id == user.id:
         raise Conflict("You cannot take your own rights away; ask another administrator.")
     accounts.update(hub, user, is_admin=is_admin)
+
+
+def set_read_only(hub: Hub, actor: Actor, reason: str = "") -> None:
+    """Refuse every change from now on, in all processes of the hub within a second. Raises Forbidden, Invalid."""
+    check(actor)
+    if len(reason) > _MOST_REASON:
+        raise Invalid(f"Say it in at most {_MOST_REASON} characters.")
+    by = actor.account.name if actor.account else ""
+    hub.read_only_switch.set(hub.storage, ReadOnly(now().timestamp(), by, reason.strip()))
+
+
+def end_read_only(hub: Hub, actor: Actor) -> None:
+    """Take changes again. Raises Forbidden, and Conflict where the setting says otherwise."""
+    check(actor)
+    if hub.settings.read_only:
+        raise Conflict("The setting read_only holds until the hub is started again without it.")
+    hub.read_only_switch.set(hub.storage, None)

@@ -19,7 +19,7 @@ log = structlog.get_logger("openshelf.downloads")
 
 def flush(hub: Hub) -> int:
     """Write what was counted; returns how many repos it was for. Nothing is lost where it fails."""
-    if hub.settings.read_only:
+    if hub.is_read_only:
         return 0
     counts = hub.downloads.take()
     if not counts:

@@ -93,7 +93,7 @@ def run(hub: Hub, stop: threading.Event) -> None:
     due = {routine.name: 0.0 for routine in ROUTINES}
     while not stop.is_set():
         for routine in ROUTINES:
-            if time.monotonic() >= due[routine.name] and not stop.is_set():
+            if time.monotonic() >= due[routine.name] and not stop.is_set() and not hub.is_read_only:
                 _do(hub, routine, stop)
                 due[routine.name] = time.monotonic() + routine.seconds(hub)
         stop.wait(_TICK_SECONDS)

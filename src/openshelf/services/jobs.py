@@ -40,6 +40,12 @@ def _check_bytes(hub: Hub, payload: Mapping[str, Any]) -> None:
     scrub.check(hub, str(payload["kind"]), str(payload["subject"]))
 
 
+def _collect_garbage(hub: Hub, payload: Mapping[str, Any]) -> None:
+    from openshelf.services.garbage_runs import collect_garbage
+
+    collect_garbage(hub, dry_run=bool(payload["dry_run"]))
+
+
 def _repack(hub: Hub, payload: Mapping[str, Any]) -> None:
     from openshelf.services.repack import repack
 
@@ -55,6 +61,7 @@ def _read_weights(hub: Hub, payload: Mapping[str, Any]) -> None:
 JOBS: dict[str, Callable[[Hub, Mapping[str, Any]], None]] = {
     "check-bytes": _check_bytes,
     "chunk-blob": _chunk_blob,
+    "collect-garbage": _collect_garbage,
     "read-weights": _read_weights,
     "repack": _repack,
 }
@@ -176,7 +183,7 @@ def _dispatch_until(hub: Hub, stop: threading.Event) -> None:
             if time.monotonic() >= next_adoption:
                 adopt(hub)
                 next_adoption = time.monotonic() + _ADOPT_SECONDS
-            busy = dispatch(hub) == _BATCH
+            busy = not hub.is_read_only and dispatch(hub) == _BATCH
         except Exception:
             log.exception("the outbox cannot be emptied; trying again")
             busy = False

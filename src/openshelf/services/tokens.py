@@ -103,7 +103,7 @@ def hash_secret(secret: str) -> bytes:
 
 
 def _touch(hub: Hub, token: Token, moment: datetime) -> None:
-    if hub.settings.read_only:
+    if hub.is_read_only:
         return
     with hub.storage.catalogue.write() as tx:
         credentials.touch_token(tx, token.id, moment)

@@ -59,7 +59,7 @@ def issue_read(hub: Hub, actor: Actor, repo: Repo) -> XetToken:
 def issue_write(hub: Hub, actor: Actor, repo: Repo, revision: str, *, propose: bool) -> XetToken:
     """A token to upload with, for a commit on ``revision`` or a new pull. Raises as ``push.check_may_commit`` does."""
     # Clients repeat a request that finds the hub unavailable for minutes, and say nothing.
-    if hub.settings.read_only:
+    if hub.is_read_only:
         raise Forbidden(READ_ONLY)
     push.check_may_commit(hub, actor, repo, revision, propose=propose)
     scope = Scope.WRITE if access_to(actor, repo) >= Access.WRITE else Scope.PROPOSE
@@ -79,7 +79,7 @@ def admit(hub: Hub, text: str | None, *, write: bool = False) -> Caller:
     actor = _actor(hub, data["account"], data["token"])
     if repo is None or actor is None or not _still_holds(actor, repo, scope):
         raise BadCredentials("The access that this Xet token was given for has ended; ask for a new token.")
-    if write and hub.settings.read_only:
+    if write and hub.is_read_only:
         raise Forbidden(READ_ONLY)
     return Caller(actor, repo, scope)
 

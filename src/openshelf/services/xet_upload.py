@@ -36,7 +36,7 @@ def note_use(hub: Hub, rows: Sequence[XorbRow]) -> bool:
     """Keep garbage collection from xorbs that a client is told of; False where it took one of them already."""
     limit = now() - _NOTE_AFTER
     stale = [row.hash for row in rows if row.used_at < limit]
-    if not stale or hub.settings.read_only:
+    if not stale or hub.is_read_only:
         return True
     with hub.storage.catalogue.write() as tx:
         return xorbs.touch(tx, stale, now()) == len(stale)

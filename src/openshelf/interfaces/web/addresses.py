@@ -71,6 +71,10 @@ def branches(of: Repo) -> str:
     return f"{repo(of)}/branches"
 
 
+def administration_quota(name: str) -> str:
+    return f"/administration/quotas/{quote(name, safe='')}"
+
+
 def with_query(path: str, **values: object) -> str:
     """``path`` with those of ``values`` that say something."""
     said = {name: value for name, value in values.items() if value not in (None, "", 0, [], ())}

@@ -7,9 +7,9 @@ from starlette.routing import BaseRoute
 from openshelf.interfaces.web import assets
 from openshelf.interfaces.web.pages import (
     account,
-    admin,
     branches,
     compare,
+    administration,
     file,
     files,
     history,
@@ -31,7 +31,7 @@ routes: list[BaseRoute] = [
     *account.routes,
     *tokens.routes,
     *organisations.routes,
-    *admin.routes,
+    *administration.routes,
     *reference.routes,
     *lists.routes,
     # From here on the first part of an address is an owner's name, or a kind and then an owner's name.

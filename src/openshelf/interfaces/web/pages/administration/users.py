@@ -1,4 +1,4 @@
-"""The administrator's page: who has an account, new ones, and invitations."""
+"""Who has an account, new ones, and invitations."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def create_user(visit: Visit, form: Form) -> Response:
             full_name=form.text("full_name"),
             is_admin=form.text("is_admin") == "yes",
         )
-    return _page(visit, form, 422) if form.errors else visit.redirect("/administration?done=created")
+    return _page(visit, form, 422) if form.errors else visit.redirect("/administration/users?done=created")
 
 
 def invite(visit: Visit, _form: Form) -> Response:
@@ -50,7 +50,7 @@ def change_user(visit: Visit, form: Form) -> Response:
             administration.set_administrator(visit.hub, visit.actor, user, False)
         case _:
             raise Invalid("The form does not say what to do; reload the page and send it again.")
-    return visit.redirect("/administration?done=changed")
+    return visit.redirect("/administration/users?done=changed")
 
 
 def _page(visit: Visit, form: Form, status: int = 200, link: str = "") -> Response:
@@ -59,14 +59,14 @@ def _page(visit: Visit, form: Form, status: int = 200, link: str = "") -> Respon
     found = administration.users(visit.hub, visit.actor, search=search, limit=PAGE + 1, offset=start)
     number = visit.asked_number("p")
     return visit.page(
-        "admin.html",
+        "admin_users.html",
         status=status,
         secret=bool(link),
         form=form,
         users=found[:PAGE],
         search=search,
-        previous=addresses.with_query("/administration", q=search, p=number - 1) if number else "",
-        next=addresses.with_query("/administration", q=search, p=number + 1) if len(found) > PAGE else "",
+        previous=addresses.with_query("/administration/users", q=search, p=number - 1) if number else "",
+        next=addresses.with_query("/administration/users", q=search, p=number + 1) if len(found) > PAGE else "",
         link=link,
         invite_days=visit.hub.settings.invite_days,
         done=visit.asked("done"),
@@ -74,7 +74,7 @@ def _page(visit: Visit, form: Form, status: int = 200, link: str = "") -> Respon
 
 
 routes = [
-    page("/administration", show, create_user),
+    page("/administration/users", show, create_user),
     page("/administration/invitations", submit=invite),
     page("/administration/users/{user:segment}", submit=change_user),
 ]
