@@ -32,7 +32,8 @@ PAGES = [
     f"/alice/{LONG}/tree/main", f"/alice/{LONG}/blob/main/run.py", f"/alice/{LONG}/blob/main/data.bin",
     f"/alice/{LONG}/commits/main", f"/alice/{LONG}/commit/main", f"/alice/{LONG}/settings", "/alice/bare",
     "/new", "/settings/account", "/settings/tokens", "/organizations/new", "/organizations/shelf/members",
-    "/administration", "/docs/api", "/logout",
+    "/administration", "/administration/users", "/administration/organizations", "/administration/storage",
+    "/administration/jobs", "/administration/health", "/administration/quotas/alice", "/docs/api", "/logout",
 ]  # fmt: skip
 RULES = {"light": "{ resultTypes: ['violations'] }", "dark": "{ runOnly: ['color-contrast'] }"}
 WITHOUT_ACCOUNT = ["/", "/login", f"/alice/{LONG}", "/alice/bare"]

