@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from html.parser import HTMLParser
 
+from openshelf.analysis.cards import maths
 from openshelf.analysis.cards.allow_list import ATTRIBUTES, EXTERNAL_REL, TAGS, VOID
 from openshelf.analysis.cards.markdown import render
 
@@ -106,6 +107,7 @@ VECTORS = [
     '<pre><code class="language-html"><img src=x onerror=alert(1)></code></pre>',
     "# <img src=x onerror=alert(1)> \"heading' onclick=alert(1)",
     "$<img src=x onerror=alert(1)>$ and $$</span><script>alert(1)</script>$$",
+    r"$\text{<script>alert(1)</script>}\href{javascript:alert(1)}{x}\class{a}{b}\style{c:d}{e}\color{red}{f}$",
     "| <script>alert(1)</script> |\n|-|\n| <img src=x onerror=alert(1)> |",
     "\ud800<img src=x onerror=alert(1)>\x00<scr\x00ipt>alert(1)</script>",
     "<img src=x\x0conerror=alert(1)>",
@@ -121,6 +123,10 @@ class _Reader(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         given = dict(attrs)
+        if tag in maths.ELEMENTS:
+            self.faults += [f"{tag}[{name}]" for name, _ in attrs if name not in maths.ATTRIBUTES]
+            self.open.append(tag)
+            return
         if tag not in TAGS:
             self.faults.append(f"tag {tag}")
             return

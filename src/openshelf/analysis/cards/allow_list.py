@@ -22,11 +22,12 @@ INLINE = frozenset(
     "a abbr b bdi br cite code del dfn em i img input ins kbd mark q rp rt ruby s samp small span strike strong sub "
     "sup tt u var wbr".split()
 )
-TAGS = BLOCKS | INLINE
+MEDIA = frozenset({"audio", "video"})
+TAGS = BLOCKS | INLINE | MEDIA
 
 WITHOUT_CONTENT = frozenset(
-    "applet audio canvas embed frameset head iframe math noembed noframes noscript object script select style svg "
-    "template textarea title video xmp".split()
+    "applet canvas embed frameset head iframe math noembed noframes noscript object script select style svg "
+    "template textarea title xmp".split()
 )
 """Elements that go with all that is inside them."""
 
@@ -37,6 +38,8 @@ for _tag in _ALIGNED:
 for _tag, _names in {
     "a": "href rel aria-label",
     "img": "src alt width height align loading",
+    "audio": "src controls preload aria-label",
+    "video": "src controls preload aria-label width height",
     "td": "colspan rowspan valign width",
     "th": "colspan rowspan valign width scope",
     "table": "width border",
@@ -68,9 +71,10 @@ _WORDS = {
     "scope": frozenset({"row", "col", "rowgroup", "colgroup"}),
     "rel": frozenset({EXTERNAL_REL}),
     "loading": frozenset({"lazy"}),
+    "preload": frozenset({"none", "metadata"}),
 }
 _NUMBERS = frozenset({"width", "height", "colspan", "rowspan", "border", "start", "value"})
-_FLAGS = frozenset({"open", "reversed", "checked", "disabled"})
+_FLAGS = frozenset({"controls", "open", "reversed", "checked", "disabled"})
 
 
 def value_of(tag: str, name: str, value: str) -> str | None:

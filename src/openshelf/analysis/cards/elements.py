@@ -9,9 +9,19 @@ from __future__ import annotations
 import re
 from collections import Counter
 from html import escape, unescape
+from urllib.parse import unquote
 
 from openshelf.analysis.cards.addresses import EXTERNAL_SCHEMES, Addresses, content_id
-from openshelf.analysis.cards.allow_list import BLOCKS, EXTERNAL_REL, HEADINGS, TAGS, VOID, WITHOUT_CONTENT, value_of
+from openshelf.analysis.cards.allow_list import (
+    BLOCKS,
+    EXTERNAL_REL,
+    HEADINGS,
+    MEDIA,
+    TAGS,
+    VOID,
+    WITHOUT_CONTENT,
+    value_of,
+)
 
 MAX_DEPTH = 80
 MAX_TAGS = 200_000
@@ -21,6 +31,11 @@ _TAG = re.compile(r"""<(/?)([A-Za-z][A-Za-z0-9-]*)((?:[\s/](?:[^<>"']|"[^"<]*"|'
 _ATTRIBUTE = re.compile(r"""([A-Za-z][\w:.-]*+)(?:\s*+=\s*+(?:"([^"]*)"|'([^']*)'|([^\s"'=<>`]++)))?""", re.ASCII)
 _DECLARATION = re.compile(r"<[!?][^<>]*+>")
 _MARKUP = re.compile(r"<[^<>]*+>")
+
+_SOURCE = re.compile(r"<source\b([^<>]*+)>", re.IGNORECASE)
+_SOUNDS = frozenset("mp3 wav ogg oga opus flac m4a aac".split())
+_FILMS = frozenset("mp4 webm mov ogv m4v".split())
+_ELSEWHERE = "Shown on another site"
 
 _RENAMED = {"center": ("div", {"align": "center"})}
 # What an opening tag ends when the author left out the closing one, and the element at which the search stops.
@@ -82,6 +97,8 @@ class Rewriter:
         closing, name, written = tag[1], tag[2].lower(), tag[3]
         if name in WITHOUT_CONTENT:
             return tag.end() if closing else self.skip(html, name, tag.end())
+        if name in MEDIA:
+            return tag.end() if closing else self.medium(html, name, written, tag.end())
         name, extra = _RENAMED.get(name, (name, {}))
         if name in TAGS:
             if closing:
@@ -183,17 +200,32 @@ class Rewriter:
         labelled = {"aria-label": given["aria-label"]} if "data-footnote-backref" in given else {}
         return {"href": target.url, **({"rel": EXTERNAL_REL} if target.external else {}), **labelled}
 
-    def image(self, given: dict[str, str]) -> None:
+    def image(self, given: dict[str, str], medium: str = "") -> None:
         target = self.addresses.of_image(given.get("src", ""))
         alt = " ".join(given.get("alt", "").split())[:1_000]
-        if target is not None and not target.external:
+        medium = medium or (_medium_of(target.url) if target else "")
+        if target is not None and not target.external and medium:
+            label = alt or unquote(target.url.partition("?")[0].rpartition("/")[2])
+            self.write(medium, {"src": target.url, "controls": "", "preload": "none", "aria-label": label})
+            self.out.append(f"</{medium}>")
+        elif target is not None and not target.external:
             layout: dict[str, str] = {key: given[key] for key in ("width", "height", "align", "title") if key in given}
             self.write("img", {"src": target.url, "alt": alt, **self.kept("img", layout), "loading": "lazy"})
         elif target is None or self.open["a"]:
             self.out.append(escape(alt))
         elif target.url.partition(":")[0] in EXTERNAL_SCHEMES:
-            self.write("a", {"class": "external-image", "href": target.url, "rel": EXTERNAL_REL})
+            self.write("a", {"class": "external-image", "title": _ELSEWHERE, "href": target.url, "rel": EXTERNAL_REL})
             self.out.append(escape(alt or target.url.partition("?")[0].rpartition("/")[2] or target.url) + "</a>")
+
+    def medium(self, html: str, name: str, written: str, position: int) -> int:
+        """A recording in the author's HTML: its first source, and nothing else of what is inside."""
+        end = self.skip(html, name, position)
+        given = _attributes(written)
+        source = given.get("src") or next(
+            (found["src"] for part in _SOURCE.findall(html, position, end) if "src" in (found := _attributes(part))), ""
+        )
+        self.image({"src": source, "alt": given.get("aria-label") or given.get("title") or "", "width": "100%"}, name)
+        return end
 
     def checkbox(self, given: dict[str, str]) -> None:
         if given.get("type", "").lower() == "checkbox":
@@ -204,6 +236,12 @@ class Rewriter:
     def write(self, name: str, attributes: dict[str, str]) -> None:
         written = "".join(f' {key}="{escape(value)}"' for key, value in attributes.items())
         self.out.append(f"<{name}{written}>")
+
+
+def _medium_of(url: str) -> str:
+    """``audio`` or ``video`` where the address is that of a recording, else empty."""
+    ending = url.partition("?")[0].partition("#")[0].lower().rpartition(".")[2]
+    return "audio" if ending in _SOUNDS else "video" if ending in _FILMS else ""
 
 
 def _attributes(written: str) -> dict[str, str]:

@@ -82,7 +82,7 @@ _FRAMEWORK_OF_LIBRARY: Mapping[str, str] = {
         "nemo".split(),
         "pytorch",
     ),
-    **dict.fromkeys(("pytorch", "tensorflow", "keras", "mxnet", "onnx", "gguf", "flax", "numpy", "sklearn")),
+    **{name: name for name in "pytorch tensorflow keras mxnet onnx gguf flax numpy sklearn".split()},
     "tf-keras": "keras",
     "scikit-learn": "sklearn",
     "jax": "flax",
@@ -118,7 +118,7 @@ def describe(kind: str, facts: Mapping[str, Any], tags: Sequence[str], paths: It
 
 
 def formats_of(paths: Iterable[str]) -> list[str]:
-    """The formats of the files of a repo, each once, in order of name; what every repo has (card, code) is no format."""
+    """The formats of the files of a repo, each once, in order of name; cards and code are none."""
     found = set()
     for path in paths:
         name = path.rpartition("/")[2].lower()
@@ -140,7 +140,7 @@ def frameworks(formats: Sequence[str], library: object, facts: Mapping[str, Any]
     found = {_FRAMEWORK_OF_FORMAT[name] for name in formats if name in _FRAMEWORK_OF_FORMAT}
     name = library.lower() if isinstance(library, str) else ""
     if name in _FRAMEWORK_OF_LIBRARY and not {"flax", "tensorflow", "keras"} & found:
-        found.add(_FRAMEWORK_OF_LIBRARY[name] or name)
+        found.add(_FRAMEWORK_OF_LIBRARY[name])
     if "hdf5" in formats:
         found.add("keras" if name in _KERAS_LIBRARIES else "tensorflow")
     if "pickle" in formats and name in ("sklearn", "scikit-learn"):

@@ -1,15 +1,16 @@
 """Markdown from strangers to HTML that is safe to put on a page.
 
 Four steps, each bounded: the text is cut to what can be laid out, comrak turns it into HTML (GitHub's dialect, raw
-HTML kept), ``elements`` writes that anew, ``allow_list`` checks it as a browser would read it. Code is coloured last,
-in what is already safe.
+HTML kept), ``elements`` writes that anew, ``allow_list`` checks it as a browser would read it. Code is coloured
+and formulas are drawn last, in what is already safe.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from html import unescape
+from html import escape, unescape
+from time import thread_time
 
 import comrak
 
@@ -17,6 +18,7 @@ from openshelf.analysis.cards.addresses import Addresses
 from openshelf.analysis.cards.allow_list import LANGUAGE_CLASS, enforce
 from openshelf.analysis.cards.elements import Rewriter
 from openshelf.analysis.cards.highlighting import highlight, highlight_code, pygments_css
+from openshelf.analysis.cards.maths import draw
 
 __all__ = ["clean_html", "highlight", "pygments_css", "render"]
 
@@ -27,6 +29,11 @@ MAX_QUOTES = 30
 MAX_HTML = 16_000_000
 MAX_COLOURED = 300_000
 
+MAX_SOURCE = 200_000
+MAX_SECONDS = 1.5
+"""CPU time after which a text is shown as it was written."""
+
+SLOW_NOTE = '<p class="note">This text takes too long to lay out. It is shown as it was written.</p>\n'
 CUT_NOTE = '<p class="note">This text is too long to show in full. Open the file itself to read the rest.</p>\n'
 
 _QUOTES = re.compile(rf"^((?:[ \t]*+>){{{MAX_QUOTES}}})(?=[ \t]*>)", re.MULTILINE)
@@ -43,12 +50,18 @@ def render(body: str, *, link: Callable[[str], str], image: Callable[[str], str]
     other origins get ``rel="nofollow noopener noreferrer"``; images there become links. Ids start with
     ``user-content-``. Never raises; what is too long ends with a note that says so.
     """
+    started = thread_time()
     text, cut = _bounded(body)
     html = comrak.render_markdown(text, *_OPTIONS)
     rewriter = Rewriter(Addresses(link, image))
-    safe = enforce(rewriter.rewrite(html[:MAX_HTML]))
+    if thread_time() - started > MAX_SECONDS:
+        return _as_source(body)
+    rewritten = rewriter.rewrite(html[:MAX_HTML])
+    if thread_time() - started > MAX_SECONDS:
+        return _as_source(body)
+    safe = enforce(rewritten)
     cut = cut or rewriter.cut or len(html) > MAX_HTML
-    return _coloured(safe) + (CUT_NOTE if cut else "")
+    return draw(_coloured(safe)) + (CUT_NOTE if cut else "")
 
 
 def clean_html(html: str, *, link: Callable[[str], str], image: Callable[[str], str]) -> str:
@@ -56,6 +69,10 @@ def clean_html(html: str, *, link: Callable[[str], str], image: Callable[[str], 
     rewriter = Rewriter(Addresses(link, image))
     safe = enforce(rewriter.rewrite(html[:MAX_HTML]))
     return safe + (CUT_NOTE if rewriter.cut or len(html) > MAX_HTML else "")
+
+
+def _as_source(body: str) -> str:
+    return f"{SLOW_NOTE}<pre><code>{escape(body[:MAX_SOURCE], quote=False)}</code></pre>\n"
 
 
 def _options() -> tuple[comrak.ExtensionOptions, comrak.ParseOptions, comrak.RenderOptions]:
