@@ -15,9 +15,10 @@ from openshelf.domain.tree import AddInline, AddStored, Entry
 from openshelf.errors import EntryNotFound, Invalid, InvalidChange
 from openshelf.services import downloads, fetch, push, repos, trees
 from openshelf.services.download_counter import DownloadCounter
-from openshelf.services.folder_cache import FolderCache
 from openshelf.services.hub import Hub
 from openshelf.storage.catalogue import repos as repo_table
+from openshelf.storage.repositories import GitRepository
+from openshelf.storage.repositories.folder_cache import FolderCache
 from tests import hubs
 
 
@@ -58,21 +59,23 @@ def test_the_folders_used_last_are_kept_up_to_a_bound() -> None:
     assert reads.count("too large") == 2
 
 
-def test_a_folder_of_ten_thousand_files_is_read_once(hub: Hub) -> None:
+def test_a_folder_of_ten_thousand_files_is_read_once(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
     repo = make_repo(hub)
     changes = [AddInline(f"d/{number:05}", b"%d" % number) for number in range(10_000)]
     commit = push.commit(hub, hubs.actor(hub, "ada"), repo, "main", changes, "many").commit
     git, _ = fetch.revision(hub, repo, "main")
-    trees.page(hub, repo, git, commit, "d", limit=10)
+    # It was read when the commit was described.
+    monkeypatch.setattr(GitRepository, "folder", lambda *_: pytest.fail("the folder is read again"))
     started, seen, after = time.process_time(), list[str](), None
     while True:
-        found, more = trees.page(hub, repo, git, commit, "d", after=after, limit=1000)
+        found, more = trees.page(git, commit, "d", after=after, limit=1000)
         seen += [entry.path for entry in found]
         if not more:
             break
         after = found[-1].path
     assert seen == [change.path for change in changes]
     assert time.process_time() - started < 1.0
+    monkeypatch.undo()
     started = time.process_time()
     files = [push.PlannedFile(change.path, 1, b"x") for change in changes]
     assert sum(mode.etag is not None for mode in push.plan_upload(hub, repo, "main", files)) == 10_000
@@ -83,10 +86,10 @@ def test_pages_of_what_is_no_folder(hub: Hub) -> None:
     repo = make_repo(hub)
     git, revision = fetch.revision(hub, repo, "main")
     with pytest.raises(EntryNotFound):
-        trees.page(hub, repo, git, revision.commit, ".gitattributes")
+        trees.page(git, revision.commit, ".gitattributes")
     for after in ("missing", ".gitattributes/x", ""):
         with pytest.raises(Invalid):
-            trees.page(hub, repo, git, revision.commit, after=after, recursive=True)
+            trees.page(git, revision.commit, after=after, recursive=True)
 
 
 def test_a_file_that_was_stored_before_its_commit(hub: Hub) -> None:

@@ -55,8 +55,7 @@ def describe(kind: RepoKind, git: GitRepository, commit: str) -> Description:
     readme = git.read_path(commit, "README.md", MAX_CARD_BYTES)
     card = front_matter.split(readme) if readme is not None else None
     config = _json(git.read_path(commit, "config.json", MAX_CONFIG_BYTES))
-    listing = islice(git.entries(commit, recursive=True), MAX_FILES)
-    entries = [entry for entry in listing if not entry.is_folder]
+    entries = list(islice(git.files(commit), MAX_FILES))
     files = [card_facts.FileFact(entry.path, entry.size) for entry in entries]
     size_bytes = sum(file.size for file in files)
     metadata = card.metadata if card else None

@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 
 from openshelf.errors import ReadOnlyHub
 from openshelf.services.download_counter import DownloadCounter
-from openshelf.services.folder_cache import FolderCache
 from openshelf.services.limits import RateLimits, Slots
 from openshelf.services.read_only import Switch
 from openshelf.settings import Settings
@@ -22,7 +21,6 @@ class Hub:
     settings: Settings
     rate_limits: RateLimits = field(default_factory=RateLimits)
     slots: Slots = field(default_factory=Slots)
-    folders: FolderCache = field(default_factory=FolderCache)
     downloads: DownloadCounter = field(default_factory=DownloadCounter)
     read_only_switch: Switch = field(default_factory=Switch)
 

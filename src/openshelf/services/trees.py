@@ -6,16 +6,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 
 from openshelf.domain.names import MAX_PATH_DEPTH
-from openshelf.domain.repos import Repo
 from openshelf.domain.tree import CommitInfo, Entry
 from openshelf.errors import EntryNotFound, Invalid
-from openshelf.services.hub import Hub
 from openshelf.storage.repositories import GitRepository, history
 
 
 def page(
-    hub: Hub,
-    repo: Repo,
     git: GitRepository,
     commit: str,
     folder: str = "",
@@ -38,14 +34,13 @@ def page(
         if not after.startswith(prefix):
             raise _foreign_cursor()
         names = after.removeprefix(prefix).split("/")
-    found = list(islice(_walk(hub, repo, git, top.oid, prefix, recursive, names), limit + 1))
+    found = list(islice(_walk(git, top.oid, prefix, recursive, names), limit + 1))
     return found[:limit], len(found) > limit
 
 
-def files(hub: Hub, repo: Repo, git: GitRepository, commit: str) -> Iterator[Entry]:
+def files(git: GitRepository, commit: str) -> Iterator[Entry]:
     """Every file of a commit, in git's order."""
-    top = git.entry(commit, "")
-    return (entry for entry in _walk(hub, repo, git, top.oid, "", True, []) if not entry.is_folder)
+    return git.files(commit)
 
 
 def some(git: GitRepository, commit: str, paths: Iterable[str]) -> list[Entry]:
@@ -67,11 +62,9 @@ def last_commits(git: GitRepository, commit: str, entries: Iterable[Entry]) -> d
     return found
 
 
-def _walk(
-    hub: Hub, repo: Repo, git: GitRepository, tree: str, prefix: str, recursive: bool, after: list[str]
-) -> Iterator[Entry]:
+def _walk(git: GitRepository, tree: str, prefix: str, recursive: bool, after: list[str]) -> Iterator[Entry]:
     """Entries below a tree that come after the path whose parts are ``after``; all where it is empty."""
-    entries = hub.folders.get((repo.id, tree, prefix), lambda: list(git.folder(tree, prefix)))
+    entries = git.listing(tree, prefix)
     start = 0
     if after:
         path = prefix + after[0]
@@ -79,12 +72,12 @@ def _walk(
         if start < 0 or (len(after) > 1 and not (recursive and entries[start].is_folder)):
             raise _foreign_cursor()
         if recursive and entries[start].is_folder:
-            yield from _walk(hub, repo, git, entries[start].oid, f"{path}/", True, after[1:])
+            yield from _walk(git, entries[start].oid, f"{path}/", True, after[1:])
         start += 1
     for entry in islice(entries, start, None):
         yield entry
         if recursive and entry.is_folder:
-            yield from _walk(hub, repo, git, entry.oid, f"{entry.path}/", True, [])
+            yield from _walk(git, entry.oid, f"{entry.path}/", True, [])
 
 
 def _foreign_cursor() -> Invalid:

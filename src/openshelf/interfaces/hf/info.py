@@ -80,9 +80,9 @@ def look_up(
 ) -> dict[str, Any]:
     """Those of the fields called ``names`` that are not part of the repo itself."""
     ways: dict[str, Callable[[], Any]] = {
-        "siblings": lambda: [sibling_json(entry, detailed=detailed) for entry in trees.files(hub, repo, git, commit)],
+        "siblings": lambda: [sibling_json(entry, detailed=detailed) for entry in trees.files(git, commit)],
         "downloadsAllTime": lambda: downloads.all_time(hub, repo),
-        "mainSize": lambda: sum(entry.size for entry in trees.files(hub, repo, git, commit)),
+        "mainSize": lambda: sum(entry.size for entry in trees.files(git, commit)),
         "childrenModelCount": lambda: lineage.children(hub, actor, repo),
     }
     return {name: ways[name]() for name in names if name in ways}

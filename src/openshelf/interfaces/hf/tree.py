@@ -103,9 +103,7 @@ def _tree(
         rev, after = place["commit"], place["after"]
     git, revision = fetch.revision(hub, repo, rev)
     most = min(limit or PAGE, EXPANDED_PAGE if expand else PAGE)
-    entries, more = trees.page(
-        hub, repo, git, revision.commit, path.strip("/"), recursive=recursive, after=after, limit=most
-    )
+    entries, more = trees.page(git, revision.commit, path.strip("/"), recursive=recursive, after=after, limit=most)
     headers = {"X-Repo-Commit": revision.commit}
     if more:
         place = {"commit": revision.commit, "after": entries[-1].path}

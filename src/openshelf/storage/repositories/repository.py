@@ -18,8 +18,11 @@ from openshelf.domain.tree import MAX_POINTER_BYTES, Blob, Change, Entry
 from openshelf.errors import AlreadyExists, EntryNotFound, RevisionNotFound, StaleParent, StorageFault
 from openshelf.storage.durable import sync_file_system, sync_files, sync_path, told
 from openshelf.storage.repositories.edits import TreeEdit
+from openshelf.storage.repositories.folder_cache import FolderCache
 
 _SHORTEST_ID = 7
+# The commit that is described when it comes in is the one that is listed next.
+_listings = FolderCache()
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,6 +229,21 @@ class GitRepository:
         """What lies in the tree with this git id; ``prefix`` goes before each name to make its path."""
         for item in self._object(tree_id, pygit2.Tree):
             yield self.entry_of(prefix + str(item.name), str(item.id), int(item.filemode))
+
+    def listing(self, tree_id: str, prefix: str) -> list[Entry]:
+        """Like ``folder``, but remembered in this process, so not a proof that the tree is there. Do not change it."""
+        return _listings.get((str(self.path), tree_id, prefix), lambda: list(self.folder(tree_id, prefix)))
+
+    def files(self, commit: str) -> Iterator[Entry]:
+        """Every file of a commit, in git's order, by ``listing``."""
+        return self._files(str(self._tree(commit).id), "")
+
+    def _files(self, tree_id: str, prefix: str) -> Iterator[Entry]:
+        for entry in self.listing(tree_id, prefix):
+            if entry.is_folder:
+                yield from self._files(entry.oid, f"{entry.path}/")
+            else:
+                yield entry
 
     def _walk(self, tree_id: str, prefix: str, recursive: bool) -> Iterator[Entry]:
         for entry in self.folder(tree_id, prefix):

@@ -15,7 +15,7 @@ MAX_ENTRIES = 100_000
 
 @dataclass(slots=True)
 class FolderCache:
-    """The most recently used folders, up to ``most`` entries in all; keys are (repo id, tree id, prefix)."""
+    """The most recently used folders, up to ``most`` entries in all; keys are (repository, tree id, prefix)."""
 
     most: int = MAX_ENTRIES
     _lock: threading.Lock = field(default_factory=threading.Lock)
