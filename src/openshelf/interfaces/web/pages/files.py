@@ -35,7 +35,7 @@ def show_folder(visit: Visit, repo: Repo) -> Response:
     entry = git.entry(found.commit, path)
     if not entry.is_folder:
         return visit.redirect(addresses.blob(repo, found.asked, path))
-    entries, _more = trees.page(visit.hub, repo, git, found.commit, path, limit=MAX_LISTED)
+    entries, _more = trees.page(git, found.commit, path, limit=MAX_LISTED)
     entries = sorted(entries, key=lambda entry: (not entry.is_folder, entry.name))
     number = visit.asked_number("p", most=MAX_LISTED // PAGE)
     here = entries[number * PAGE : (number + 1) * PAGE]
