@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 
 import structlog
 
@@ -56,6 +57,17 @@ def all_time(hub: Hub, repo: Repo) -> int:
     """Downloads of a repo since it was made."""
     with hub.storage.catalogue.read() as tx:
         return repos.downloads_since(tx, repo.id, now().date(), days=None)
+
+
+def by_week(hub: Hub, repo: Repo, weeks: int = 12) -> list[int]:
+    """Downloads of each of the last weeks, the present one last."""
+    today = now().date()
+    with hub.storage.catalogue.read() as tx:
+        days = repos.downloads_by_day(tx, repo.id, today - timedelta(days=7 * weeks - 1))
+    found = [0] * weeks
+    for day, count in days.items():
+        found[weeks - 1 - min((today - day).days // 7, weeks - 1)] += count
+    return found
 
 
 def _try_flush(hub: Hub) -> None:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import posixpath
+import threading
+from collections import OrderedDict
 from dataclasses import dataclass
 from urllib.parse import unquote
 
 from markupsafe import Markup
 
 from openshelf.analysis.cards import front_matter, markdown
+from openshelf.analysis.cards.outline import Heading, outline
 from openshelf.domain.repos import DEFAULT_BRANCH, Repo
 from openshelf.errors import EntryNotFound, RevisionNotFound
 from openshelf.interfaces.web import addresses
@@ -21,11 +24,15 @@ FILE = "README.md"
 
 @dataclass(frozen=True, slots=True)
 class CardPage:
-    """``html`` is safe and may be empty; ``problem`` says why the facts on top could not be read."""
+    """``html`` is safe and may be empty; ``problem`` says why the facts on top could not be read.
+
+    ``headings``: the table of contents.
+    """
 
     html: Markup = Markup()
     problem: str = ""
     is_too_large: bool = False
+    headings: tuple[Heading, ...] = ()
 
 
 def read_card(hub: Hub, repo: Repo) -> CardPage:
@@ -35,12 +42,48 @@ def read_card(hub: Hub, repo: Repo) -> CardPage:
         entry = git.entry(revision.commit, FILE)
     except (RevisionNotFound, EntryNotFound):
         return CardPage()
+    key = (repo.id, repo.url_path, entry.oid)
+    if known := _cache.get(key):
+        return known
     content = git.read_path(revision.commit, FILE, MAX_CARD_BYTES)
     if content is None:
         return CardPage(is_too_large=not entry.is_folder)
     card = front_matter.split(content)
     fatal = next((f"{FILE}, line {found.line}: {found.text}." for found in card.problems if found.fatal), "")
-    return CardPage(render(repo, card.body), fatal)
+    headings, html = outline(render(repo, card.body))
+    page = CardPage(Markup(html), fatal, headings=headings)  # noqa: S704 - made safe by render
+    _cache.keep(key, page)
+    return page
+
+
+class _Cache:
+    """The cards shown last, by repo, name and the git id of their text; laying one out can take a second."""
+
+    def __init__(self, most_characters: int) -> None:
+        self._most = most_characters
+        self._held = 0
+        self._pages: OrderedDict[tuple[str, str, str], CardPage] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, key: tuple[str, str, str]) -> CardPage | None:
+        with self._lock:
+            if key in self._pages:
+                self._pages.move_to_end(key)
+            return self._pages.get(key)
+
+    def keep(self, key: tuple[str, str, str], page: CardPage) -> None:
+        if len(page.html) > self._most // 8:
+            return
+        with self._lock:
+            if key not in self._pages:
+                self._pages[key] = page
+                self._held += len(page.html)
+            while self._held > self._most:
+                _, gone = self._pages.popitem(last=False)
+                self._held -= len(gone.html)
+
+
+_cache = _Cache(4_000_000)
 
 
 def render(repo: Repo, body: str, revision: str = DEFAULT_BRANCH, folder: str = "") -> Markup:

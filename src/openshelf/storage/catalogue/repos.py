@@ -167,6 +167,14 @@ def downloads_since(tx: Transaction, repo_id: str, day: date, days: int | None =
     return tx.scalar(query) or 0
 
 
+def downloads_by_day(tx: Transaction, repo_id: str, since: date) -> dict[date, int]:
+    """Downloads of each day from ``since`` on that had any."""
+    query = sa.select(downloads.c.day, downloads.c.count).where(
+        downloads.c.repo_id == repo_id, downloads.c.day >= since
+    )
+    return {row[0]: row[1] for row in tx.execute(query)}
+
+
 def _one(tx: Transaction, condition: sa.ColumnElement[bool]) -> Repo | None:
     row = tx.execute(SELECT.where(condition)).one_or_none()
     return from_row(row) if row else None
