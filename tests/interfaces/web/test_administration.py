@@ -8,6 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from openshelf.domain.names import RepoKind
+from openshelf.domain.repos import Repo
 from openshelf.domain.tree import Blob
 from openshelf.errors import ReadOnlyHub
 from openshelf.services import accounts, garbage_runs, jobs, push, quotas, repos
@@ -134,7 +135,7 @@ def test_quotas_are_set_and_taken_back(hub: Hub, alice: Visitor) -> None:
     assert alice.get("/administration/quotas/nobody").status_code == 404
 
 
-def _add_blob(hub: Hub, repo: repos.Repo, content: bytes) -> Blob:
+def _add_blob(hub: Hub, repo: Repo, content: bytes) -> Blob:
     writer = hub.storage.blobs.writer()
     writer.write(content)
     blob = writer.keep()
