@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 
+import pygit2
 import pytest
 
 from openshelf.domain.repos import Repo
@@ -57,16 +58,15 @@ def test_the_first_commit_and_merges_are_said(hub: Hub, stranger: Visitor) -> No
     repo = make_repo(hub, "alice", "model", {"a.txt": b"1\n"})
     git = hub.storage.repositories.open(repo.id)
     assert repo.head
-    first = stranger.text(f"/alice/model/commit/{git.git[repo.head].parents[0].id}")
+    first = stranger.text(f"/alice/model/commit/{git.git[repo.head].peel(pygit2.Commit).parent_ids[0]}")
     assert "the first commit" in first
     assert ".gitattributes" in first
     refs.create_branch(hub, actor(hub, "alice"), repo, "side")
     other = commit(hub, repo, AddInline("side.txt", b"2\n"), branch="side")
     main = commit(hub, repo, AddInline("main.txt", b"3\n"))
-    base = git.git[main].parents[0].tree
-    tree = git.git.merge_trees(base, git.git[main].tree, git.git[other].tree).write_tree(git.git)
-    by = git.git[main].author
-    merge = git.git.create_commit(None, by, by, "Merge", tree, [git.git[main].id, git.git[other].id])
+    ours, theirs = git.git[main].peel(pygit2.Commit), git.git[other].peel(pygit2.Commit)
+    tree = git.git.merge_trees(ours.parents[0].tree, ours.tree, theirs.tree).write_tree(git.git)
+    merge = git.git.create_commit(None, ours.author, ours.author, "Merge", tree, [ours.id, theirs.id])
     page = stranger.text(f"/alice/model/commit/{merge}")
     assert "merges two or more lines" in page
     assert "side.txt" in page

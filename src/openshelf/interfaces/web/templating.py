@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from openshelf.services.sizes import readable_size
 
 FOLDER = Path(__file__).parent / "templates"
 _ROUND_ABOVE = 9999
+_SAME_SECONDS = 10
 
 
 @cache
@@ -76,7 +77,12 @@ class _Figures:
 
     def ago(self, moment: datetime) -> Markup:
         """How long ago, with the exact time in a title."""
-        delta = moment - datetime.now(UTC)
+        return self._ago(moment, int(datetime.now(UTC).timestamp()) // _SAME_SECONDS)
+
+    @lru_cache(maxsize=2048)  # noqa: B019 - there is one for each language, for good
+    def _ago(self, moment: datetime, now: int) -> Markup:
+        # Rows of a folder often share a commit, and words for times cost more than all else in a row.
+        delta = moment - datetime.fromtimestamp((now + 1) * _SAME_SECONDS, UTC)
         text = dates.format_timedelta(delta, add_direction=True, threshold=0.9, locale=self.locale)
         return self._time(moment, text)
 

@@ -15,10 +15,11 @@ from openshelf.analysis.files.notebooks import Notebook, Output
 from openshelf.domain.repos import Repo, Revision
 from openshelf.domain.tree import Entry
 from openshelf.interfaces.web import addresses, card, histogram, json_html, source
-from openshelf.interfaces.web.pages.files import crumbs_of, kept_as
+from openshelf.interfaces.web.pages.files import crumbs_of
 from openshelf.interfaces.web.pages.repo_frame import frame, pages, revision
 from openshelf.interfaces.web.visit import Visit
-from openshelf.services import fetch, file_view, trees
+from openshelf.services import arrivals, fetch, file_view, trees
+from openshelf.services.arrivals import Arrival
 from openshelf.services.file_view import FileView
 
 TENSORS = 500
@@ -65,7 +66,7 @@ def show(visit: Visit, repo: Repo) -> Response:
         **frame(visit, repo, "files", found.asked),
         revision=found,
         entry=entry,
-        kept=kept_as(entry, fetch.xet_hashes(visit.hub, [entry])),
+        arrival=_arrival(visit, repo, entry),
         commit=trees.last_commits(git, found.commit, [entry]).get(entry.path),
         crumbs=list(crumbs_of(repo, found.asked, path)),
         view=view,
@@ -78,6 +79,11 @@ def show(visit: Visit, repo: Repo) -> Response:
         base_url=visit.base_url,
         **{"source": None} | _PREPARED.get(view.view, _nothing)(place),
     )
+
+
+def _arrival(visit: Visit, repo: Repo, entry: Entry) -> Arrival | None:
+    """How a file outside git is kept, and what of it was stored already when it came."""
+    return arrivals.find(visit.hub, repo, [entry.blob.sha256]).get(entry.blob.sha256) if entry.blob else None
 
 
 def _nothing(place: Place) -> dict[str, Any]:

@@ -2,31 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from markupsafe import Markup
 from starlette.responses import Response
 
-from openshelf.domain.repos import Repo
+from openshelf.analysis.cards import front_matter
+from openshelf.domain.repos import Repo, Revision
 from openshelf.domain.tree import CommitInfo, Entry
 from openshelf.errors import EntryNotFound
-from openshelf.interfaces.web import addresses
+from openshelf.interfaces.web import addresses, card
 from openshelf.interfaces.web.pages.repo_frame import frame, pages, ref_choice, revision
 from openshelf.interfaces.web.visit import Visit
-from openshelf.services import fetch, trees
+from openshelf.services import arrivals, fetch, trees
+from openshelf.services.arrivals import Arrival
+from openshelf.storage.repositories import GitRepository
 
-PAGE = 500
+PAGE = 250
 MAX_LISTED = 100_000
 _VIEWS = ("tree", "commits")
+_MAX_README_BYTES = 200_000
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A line of a folder: an entry, how it is kept, and what changed it last."""
+    """A line of a folder: an entry, how it is kept, what changed it last, and what was stored when it came."""
 
     entry: Entry
     kept: str
     commit: CommitInfo | None
+    arrival: Arrival | None
 
 
 def show_folder(visit: Visit, repo: Repo) -> Response:
@@ -40,7 +46,8 @@ def show_folder(visit: Visit, repo: Repo) -> Response:
     number = visit.asked_number("p", most=MAX_LISTED // PAGE)
     here = entries[number * PAGE : (number + 1) * PAGE]
     commits = trees.last_commits(git, found.commit, here)
-    xet = fetch.xet_hashes(visit.hub, here)
+    known = arrivals.find(visit.hub, repo, [entry.blob.sha256 for entry in here if entry.blob])
+    rows = [_row(entry, known, commits.get(entry.path)) for entry in here]
     place = addresses.tree(repo, found.asked, path)
     return visit.page(
         "tree.html",
@@ -50,13 +57,33 @@ def show_folder(visit: Visit, repo: Repo) -> Response:
         folder=path,
         crumbs=list(crumbs_of(repo, found.asked, path)),
         parent=addresses.tree(repo, found.asked, path.rpartition("/")[0]) if path else "",
-        rows=[Row(entry, kept_as(entry, xet), commits.get(entry.path)) for entry in here],
+        rows=rows,
+        says_stored=any(row.arrival and row.arrival.percent is not None for row in rows),
+        saved=None if path else arrivals.saved(visit.hub, repo),
+        readme=_readme(repo, git, found, path, entries),
         total=len(entries),
         first=number * PAGE,
         base_url=visit.base_url,
         previous=addresses.with_query(place, p=number - 1) if number else "",
         next=addresses.with_query(place, p=number + 1) if len(entries) > (number + 1) * PAGE else "",
     )
+
+
+def _row(entry: Entry, known: Mapping[str, Arrival], commit: CommitInfo | None) -> Row:
+    arrival = known.get(entry.blob.sha256) if entry.blob else None
+    kept = "" if entry.blob is None else "Xet" if arrival and arrival.is_chunked else "LFS"
+    return Row(entry, kept, commit, arrival)
+
+
+def _readme(repo: Repo, git: GitRepository, found: Revision, folder: str, entries: Sequence[Entry]) -> Markup:
+    """What a folder says of itself. The card of the default branch has a page of its own."""
+    if not folder and found.commit == repo.head:
+        return Markup()
+    path = f"{folder}/{card.FILE}" if folder else card.FILE
+    if not any(entry.path == path for entry in entries):
+        return Markup()
+    content = git.read_path(found.commit, path, _MAX_README_BYTES)
+    return card.render(repo, front_matter.split(content).body, found.asked, folder) if content else Markup()
 
 
 def choose_revision(visit: Visit, repo: Repo) -> Response:
@@ -78,13 +105,6 @@ def crumbs_of(repo: Repo, asked: str, path: str) -> Iterator[tuple[str, str]]:
     parts = path.split("/") if path else []
     for depth, name in enumerate(parts, 1):
         yield name, addresses.tree(repo, asked, "/".join(parts[:depth]))
-
-
-def kept_as(entry: Entry, xet: dict[str, bytes]) -> str:
-    """How the bytes of a file are kept, in one word; empty for files in git itself."""
-    if entry.blob is None:
-        return ""
-    return "Xet" if entry.blob.sha256 in xet else "LFS"
 
 
 routes = [
