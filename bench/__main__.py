@@ -7,6 +7,7 @@ import importlib
 import os
 import re
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -48,6 +49,9 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"missing: {', '.join(missing)}; apt-get install curl apache2-utils git", file=sys.stderr)
         return 2
     options = _options(asked)
+    # As Ctrl-C: servers are stopped, data is removed, and what was measured is shown.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     with tempfile.TemporaryDirectory(prefix="openshelf-bench-", dir=asked.folder) as name:
         folder = Path(name)
         folder.chmod(0o755)
@@ -73,6 +77,9 @@ def measure(bench: Bench, names: tuple[str, ...], command: str) -> tuple[str, di
             _say(f"measuring {name}")
             try:
                 results[name] = importlib.import_module(f"bench.measures.{name}").measure(bench)
+            except KeyboardInterrupt:
+                failed |= {left: "interrupted" for left in names if left not in results}
+                break
             except Exception as error:
                 failed[name] = first_line(error)
                 traceback.print_exc()

@@ -59,8 +59,7 @@ def _entrants(bench: Bench, streams: int, peaks: Peaks) -> dict[str, Callable[[]
             entrants[peer.name] = failing(error)
     each = bench.options.size // streams
     by_xet = [fill(folder / f"xet-{number + 1}-of-{streams}.bin", each) for number in range(streams)]
-    for sample in by_xet:
-        upload_by_xet(bench, bench.hub, sample)
+    upload_by_xet(bench, bench.hub, by_xet)
     chunked = partial(_download_chunked, bench.hub, by_xet)
     entrants[CHUNKED] = partial(peaks.watch, CHUNKED, bench.hub, chunked)
     shutil.rmtree(folder)

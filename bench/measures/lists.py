@@ -18,7 +18,6 @@ from bench.servers import Openshelf
 
 SEARCH = "API: search, two common words or one and a rarer, 20 hits"
 _SEED = 1
-_WHY = "The slowest are searches that hit many thousands of repos."
 
 
 @dataclass(frozen=True)
@@ -53,7 +52,12 @@ def measure(bench: Bench) -> Result:
         "after 10 that warm up."
     )
     searched = found.get(SEARCH)
-    verdict = Verdict(f"search over {count} repos, p99", searched.p99 if searched else None, 20, "ms", why_missed=_WHY)
+    why = (
+        f"{searched.cpu:.1f} ms of CPU time for the mean search; the middle one took {searched.p50:.1f} ms."
+        if searched
+        else ""
+    )
+    verdict = Verdict(f"search over {count} repos, p99", searched.p99 if searched else None, 20, "ms", why_missed=why)
     return Result([Table(f"Lists and search over {count} repos", columns, rows, before=text)], [verdict])
 
 

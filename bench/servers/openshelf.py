@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 import urllib.error
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,6 @@ from bench.processes import Server, free_port, running
 from bench.samples import Sample
 from bench.servers.nginx import Nginx, nginx
 from bench.servers.peer import Peer
-from openshelf.settings import Settings
 
 PASSWORD = "a long enough password"
 USER = "bench"
@@ -53,14 +52,16 @@ class Openshelf(Peer):
             yield
 
     def prepare(self, folder: Path) -> None:
-        """Make the data folder with one administrator and a write token."""
+        """Make the data folder with one administrator and a write token: a copy of one that is made once a run."""
         folder.mkdir(parents=True, exist_ok=True)
-        self.data = folder / "data"
-        data = ("--data", str(self.data))
-        admin = (sys.executable, "-m", "openshelf", "admin")
-        run(*admin, "user", "create", USER, "--admin", "--password-stdin", *data, stdin=PASSWORD.encode())
-        made = run(*admin, "token", "create", USER, "--name", "bench", "--role", "write", *data)
-        self.token = made.decode().strip()
+        made, token = folder.parent / "new-data", folder.parent / "token"
+        if not token.exists():
+            data = ("--data", str(made))
+            admin = (sys.executable, "-m", "openshelf", "admin")
+            run(*admin, "user", "create", USER, "--admin", "--password-stdin", *data, stdin=PASSWORD.encode())
+            token.write_bytes(run(*admin, "token", "create", USER, "--name", "bench", "--role", "write", *data))
+        self.data, self.token = folder / "data", token.read_text().strip()
+        shutil.copytree(made, self.data)
 
     @contextmanager
     def serving(self, folder: Path) -> Iterator[Server]:
@@ -143,36 +144,27 @@ class OpenshelfBehindNginx(Openshelf):
 
     name = "Openshelf behind nginx (X-Accel-Redirect)"
     does = "Openshelf decides who may read, nginx sends the bytes; CPU and memory of both are counted"
-    place = "/openshelf-data/"
+    place = "/stored/"
 
     def __init__(self) -> None:
-        names = accel_settings()
-        super().__init__(
-            {f"OPENSHELF_{name.upper()}": self.place for name in names} | {"OPENSHELF_TRUST_FORWARDED": "true"}
-        )
+        super().__init__({"OPENSHELF_ACCEL_LOCATION": self.place, "OPENSHELF_TRUST_FORWARDED": "true"})
 
     @classmethod
     def missing(cls) -> str:
-        if not accel_settings():
-            return "this release has no setting for X-Accel-Redirect"
         return Nginx.missing()
 
     @contextmanager
     def started(self, folder: Path) -> Iterator[None]:
         self.prepare(folder)
         with self.serving(folder) as hub:
-            front = "proxy_http_version 1.1; proxy_set_header Connection ''; proxy_request_buffering off;"
+            front = "proxy_http_version 1.1; proxy_set_header Connection '';"
+            front += " proxy_request_buffering off; proxy_buffering off;"
             front += " proxy_set_header Host $http_host; proxy_set_header X-Forwarded-For $remote_addr;"
             front += " proxy_set_header X-Forwarded-Proto $scheme; proxy_set_header X-Forwarded-Host $http_host;"
             kept = f"location {self.place} {{ internal; alias {self.data}/; }}"
             with nginx(folder / "front", f"location / {{ proxy_pass {hub.url}; {front} }} {kept}") as proxy:
                 self.server = Server(proxy.url, proxy.pid, hub.ready_seconds, hub.ready_cpu, (hub.pid,))
                 yield
-
-
-def accel_settings() -> list[str]:
-    """The settings that name nginx's internal location."""
-    return [field.name for field in fields(Settings) if field.name.startswith("accel_")]
 
 
 def version() -> str:

@@ -14,6 +14,8 @@ from bench.figures import Figure, contest
 TOOLS = ("nginx", "curl", "ab")
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(900)
 @pytest.mark.skipif(any(shutil.which(tool) is None for tool in TOOLS), reason="needs nginx, curl and ab")
 def test_every_measurement_runs(tmp_path: Path) -> None:
     tmp_path.chmod(0o755)
