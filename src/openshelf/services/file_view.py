@@ -26,7 +26,7 @@ JSON_BYTES = 1_000_000
 MARKDOWN_BYTES = 1_000_000
 IMAGE_BYTES = 40_000_000
 ROWS = 100
-READER_VERSION = 1
+READER_VERSION = 2
 """Raised whenever the readers of tables say something else than before about the same bytes."""
 _CACHE_ABOVE = 20_000
 _COLUMNAR_BYTES = 160 * 1024 * 1024

@@ -21,6 +21,7 @@ _END64 = struct.Struct("<4sQ2H2L4Q")
 _MEMBER = struct.Struct("<4s6H3L5H2L")
 _METHODS = {0: "stored", 8: "deflate", 9: "deflate64", 12: "bzip2", 14: "lzma", 93: "zstd", 95: "xz"}
 _TAR_READ = 1024 * 1024
+_TAR_END = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +140,8 @@ def list_tar(ranges: RangeReader) -> Archive:
         problems.append(str(error))
     except (tarfile.TarError, ValueError, OverflowError, EOFError) as error:
         problems.append(f"it cannot be read on after {len(members):,} members: {error}")
+    if ended and ranges.read(max(0, ranges.size - _TAR_END), ranges.size).strip(b"\0"):
+        problems.append("it does not end with two empty blocks, as a whole archive does: perhaps it is cut off")
     if problems and not members:
         raise UnreadableFile(problems[0])
     return Archive(tuple(members), len(members) if ended else None, not ended, tuple(problems))

@@ -33,29 +33,29 @@ class Sniffed:
 
 
 TEXT = Kind("text", "text")
-EMPTY = Kind("empty", "an empty file")
+EMPTY = Kind("empty", "empty file")
 UNKNOWN = Kind("facts", "binary data")
 MARKDOWN = Kind("markdown", "Markdown")
-NOTEBOOK = Kind("notebook", "a Jupyter notebook")
+NOTEBOOK = Kind("notebook", "Jupyter notebook")
 JSON = Kind("json", "JSON")
 JSON_LINES = Kind("json_lines", "JSON Lines")
 CSV = Kind("delimited", "CSV")
 TSV = Kind("delimited", "TSV")
-SVG = Kind("image", "an SVG image", "image/svg+xml")
+SVG = Kind("image", "SVG image", "image/svg+xml")
 PARQUET = Kind("columnar", "Parquet")
 ARROW = Kind("columnar", "Arrow")
-ARROW_STREAM = Kind("columnar", "an Arrow stream")
+ARROW_STREAM = Kind("columnar", "Arrow stream")
 SAFETENSORS = Kind("safetensors", "safetensors")
 GGUF = Kind("gguf", "GGUF")
-NPY = Kind("npy", "a NumPy array")
-ZIP = Kind("zip", "a ZIP archive")
-TAR = Kind("tar", "a tar archive")
-PNG = Kind("image", "a PNG image", "image/png")
-JPEG = Kind("image", "a JPEG image", "image/jpeg")
-GIF = Kind("image", "a GIF image", "image/gif")
-WEBP = Kind("image", "a WebP image", "image/webp")
-AVIF = Kind("image", "an AVIF image", "image/avif")
-BMP = Kind("image", "a BMP image", "image/bmp")
+NPY = Kind("npy", "NumPy array")
+ZIP = Kind("zip", "ZIP archive")
+TAR = Kind("tar", "tar archive")
+PNG = Kind("image", "PNG image", "image/png")
+JPEG = Kind("image", "JPEG image", "image/jpeg")
+GIF = Kind("image", "GIF image", "image/gif")
+WEBP = Kind("image", "WebP image", "image/webp")
+AVIF = Kind("image", "AVIF image", "image/avif")
+BMP = Kind("image", "BMP image", "image/bmp")
 WAV = Kind("audio", "WAV audio", "audio/wav")
 MP3 = Kind("audio", "MP3 audio", "audio/mpeg")
 FLAC = Kind("audio", "FLAC audio", "audio/flac")
@@ -65,18 +65,18 @@ MP4 = Kind("video", "MPEG-4 video", "video/mp4")
 WEBM = Kind("video", "WebM or Matroska video", "video/webm")
 QUICKTIME = Kind("video", "QuickTime video", "video/quicktime")
 HDF5 = Kind("facts", "HDF5")
-PICKLE = Kind("facts", "a Python pickle")
+PICKLE = Kind("facts", "Python pickle")
 GZIP = Kind("facts", "data packed with gzip")
 ZSTD = Kind("facts", "data packed with Zstandard")
 BZIP2 = Kind("facts", "data packed with bzip2")
 XZ = Kind("facts", "data packed with xz")
-SEVEN_ZIP = Kind("facts", "a 7-Zip archive")
-PDF = Kind("facts", "a PDF document", "application/pdf")
-ELF = Kind("facts", "a program for Linux (ELF)")
-WINDOWS = Kind("facts", "a program for Windows")
-SQLITE = Kind("facts", "an SQLite database")
+SEVEN_ZIP = Kind("facts", "7-Zip archive")
+PDF = Kind("facts", "PDF document", "application/pdf")
+ELF = Kind("facts", "program for Linux (ELF)")
+WINDOWS = Kind("facts", "program for Windows")
+SQLITE = Kind("facts", "SQLite database")
 TFLITE = Kind("facts", "TensorFlow Lite")
-TIFF = Kind("facts", "a TIFF image")
+TIFF = Kind("facts", "TIFF image")
 
 _MAGIC: tuple[tuple[int, bytes, Kind], ...] = (
     (0, b"\x89PNG\r\n\x1a\n", PNG), (0, b"\xff\xd8\xff", JPEG), (0, b"GIF87a", GIF), (0, b"GIF89a", GIF),
@@ -144,7 +144,7 @@ def _by_magic(head: bytes, size: int) -> Kind | None:
         return ARROW_STREAM
     if len(head) > 2 and head[0] == 0xFF and head[1] & 0xE6 == 0xE2 and head[2] & 0xF0 not in (0, 0xF0):
         return MP3
-    if head[0] == 0x80 and len(head) > 2 and 2 <= head[1] <= 5:
+    if len(head) > 2 and head[0] == 0x80 and 2 <= head[1] <= 5:
         return PICKLE
     return None
 

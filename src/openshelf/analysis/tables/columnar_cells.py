@@ -69,9 +69,11 @@ def _nested(value: Any, depth: int) -> str:
     if depth == 0:
         return "…"
     kind = value.type
+    if pa.types.is_floating(kind):
+        return f"{float(value.as_py()):.6g}"
     plain = _plain(value)
     if plain is not None:
-        is_bare = pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind)
+        is_bare = pa.types.is_integer(kind) or pa.types.is_boolean(kind)
         return plain if is_bare else json.dumps(plain[:MAX_CELL], ensure_ascii=False)
     if pa.types.is_struct(kind):
         names = [kind.field(place).name for place in range(kind.num_fields)][:_MOST_MEMBERS]

@@ -15,7 +15,7 @@ from openshelf.analysis.files.ranges import UnreadableFile
 from openshelf.analysis.tables.columnar_cells import cell, type_name
 from openshelf.analysis.tables.columnar_messages import Request
 from openshelf.analysis.tables.summary import summarise_numbers, summarise_words
-from openshelf.analysis.tables.table import MAX_COLUMNS, SAMPLE_ROWS, Column, Table, number_bins
+from openshelf.analysis.tables.table import MAX_COLUMNS, SAMPLE_ROWS, Bin, Column, Table, number_bins
 
 READ_BYTES = 32 * 1024 * 1024
 """What the columns of one page, and those of the sample, may cost each, in stored bytes."""
@@ -201,6 +201,10 @@ class _Parquet:
         if all(one.has_min_max for one in found) and _has_plain_bounds(self.schema.types[place]):
             low, high = min(one.min for one in found), max(one.max for one in found)
             column = replace(column, minimum=_figure(low), maximum=_figure(high))
+        elif all(one.has_min_max for one in found) and _is_instant(self.schema.types[place], found):
+            kind = self.schema.types[place]
+            low, high = min(one.min_raw for one in found), max(one.max_raw for one in found)
+            column = replace(column, minimum=_moment(low, kind), maximum=_moment(high, kind))
         return column
 
     def _facts(self) -> tuple[tuple[str, str], ...]:
@@ -221,6 +225,30 @@ def _has_plain_bounds(kind: Any) -> bool:
     is_zoned = pa.types.is_timestamp(kind) and kind.tz is not None
     is_raw = pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_float16(kind)
     return not is_zoned and not is_raw
+
+
+def _is_instant(kind: Any, chunks: list[Any]) -> bool:
+    """Whether the raw bounds are the numbers that Arrow has for this type of time."""
+    return bool(pa.types.is_timestamp(kind)) and all(one.physical_type == "INT64" for one in chunks)
+
+
+def _moment(number: float, kind: Any) -> str:
+    """A count of time units since 1970 as date and time; of dates, days."""
+    bare = pa.timestamp(kind.unit) if pa.types.is_timestamp(kind) else kind
+    text = str(pa.scalar(int(number), pa.int32() if kind == pa.date32() else pa.int64()).cast(bare).cast(pa.string()))
+    return text.partition(".")[0] + ("Z" if pa.types.is_timestamp(kind) and kind.tz else "")
+
+
+def _moment_bins(values: Any) -> tuple[Bin, ...]:
+    kind = values.type
+    if not (pa.types.is_timestamp(kind) or pa.types.is_date(kind)):
+        return ()
+    bare = values.cast(pa.timestamp(kind.unit)) if pa.types.is_timestamp(kind) else values
+    numbers = bare.cast(pa.int32() if kind == pa.date32() else pa.int64()).drop_null().to_pylist()
+    return tuple(
+        replace(found, label=f"{_moment(found.low or 0, kind)} – {_moment(found.high or 0, kind)}")
+        for found in number_bins([float(number) for number in numbers])
+    )
 
 
 def _sample_rows(width: int) -> int:
@@ -298,7 +326,8 @@ def _column(name: str, values: Any) -> Column:
         return summarise_words(name, label, values.drop_null().to_pylist(), nulls)
     if pa.types.is_temporal(kind):
         texts = [found for value in values.drop_null() if (found := cell(value)) is not None]
-        return summarise_words(name, label, texts, nulls, by_order=True)
+        words = summarise_words(name, label, texts, nulls, by_order=True)
+        return replace(words, bins=_moment_bins(values), bins_of="values") if not words.bins else words
     if pa.types.is_list(kind) or pa.types.is_large_list(kind):
         lengths = pc.list_value_length(values).drop_null().to_pylist()
         spread = number_bins([float(length) for length in lengths])

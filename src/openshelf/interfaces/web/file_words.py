@@ -21,18 +21,18 @@ class FileWords:
         _ = self._
         said = {
             sniffing.TEXT: _("text"),
-            sniffing.EMPTY: _("an empty file"),
+            sniffing.EMPTY: _("empty file"),
             sniffing.UNKNOWN: _("binary data"),
-            sniffing.NOTEBOOK: _("a Jupyter notebook"),
-            sniffing.PICKLE: _("a Python pickle"),
-            sniffing.NPY: _("a NumPy array"),
-            sniffing.ZIP: _("a ZIP archive"),
-            sniffing.TAR: _("a tar archive"),
-            sniffing.PDF: _("a PDF document"),
-            sniffing.SVG: _("an SVG image"),
-            sniffing.SQLITE: _("an SQLite database"),
-            sniffing.ELF: _("a program for Linux (ELF)"),
-            sniffing.WINDOWS: _("a program for Windows"),
+            sniffing.NOTEBOOK: _("Jupyter notebook"),
+            sniffing.PICKLE: _("Python pickle"),
+            sniffing.NPY: _("NumPy array"),
+            sniffing.ZIP: _("ZIP archive"),
+            sniffing.TAR: _("tar archive"),
+            sniffing.PDF: _("PDF document"),
+            sniffing.SVG: _("SVG image"),
+            sniffing.SQLITE: _("SQLite database"),
+            sniffing.ELF: _("program for Linux (ELF)"),
+            sniffing.WINDOWS: _("program for Windows"),
         }
         return said.get(kind, kind.name)
 
@@ -77,10 +77,12 @@ class FileWords:
     def column_range(self, column: Column) -> str:
         """What the head of a column says under its bars."""
         _ = self._
-        if column.minimum and column.maximum:
-            return f"{column.minimum} – {column.maximum}"
         if column.bins_of == "lengths" and column.bins:
             return _("lengths %(range)s") % {"range": _ends(column)}
+        if column.bins_of == "common values" and column.distinct:
+            return _("%(n)s distinct") % {"n": f"{column.distinct:,}"}
+        if column.minimum and column.maximum:
+            return f"{column.minimum} – {column.maximum}"
         if column.distinct:
             more = "+" if column.has_more_distinct else ""
             return _("%(n)s distinct") % {"n": f"{column.distinct:,}{more}"}

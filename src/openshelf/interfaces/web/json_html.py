@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from markupsafe import Markup, escape
@@ -17,7 +17,7 @@ _CLASSES = {"number": "hl-mi", "text": "hl-s2", "word": "hl-kc"}
 
 @dataclass(frozen=True, slots=True)
 class _Words:
-    members: str
+    ngettext: Callable[[str, str, int], str]
     more: str
     unread: str
     twice: str
@@ -26,7 +26,7 @@ class _Words:
 def render(tree: JsonTree, language: Language) -> Markup:
     """Safe HTML of the whole tree."""
     _ = language.gettext
-    words = _Words(_("members"), _("more"), _("the rest was not read"), _("the same name again"))
+    words = _Words(language.ngettext, _("more"), _("the rest was not read"), _("the same name again"))
     return Markup('<ul class="json-tree">{}</ul>').format(
         Markup("").join(Markup(part) for part in _node(tree.root, 0, words))  # noqa: S704 - escaped piece by piece
     )
@@ -45,7 +45,7 @@ def _node(node: Node, depth: int, words: _Words) -> Iterator[str]:
         yield f"<li>{name}{left}{right}{unread}</li>"
         return
     is_open = depth == 0 or (depth < _OPEN_DEPTH and node.size <= _OPEN_CHILDREN)
-    size = f"{node.size:,}{'+' if node.is_partial else ''} {words.members}"
+    size = f"{node.size:,}{'+' if node.is_partial else ''} {words.ngettext('member', 'members', node.size)}"
     summary = f'{name}{left}<span class="muted json-size"> {size} </span>{right}'
     yield f"<li><details{' open' if is_open else ''}><summary>{summary}</summary><ul>"
     for child in node.children:
