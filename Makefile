@@ -38,7 +38,7 @@ serve: .venv/.runtime ## start the hub on http://127.0.0.1:8000 with its data in
 
 # Tests drive real programs. As root they are installed where they are missing; otherwise the names are printed.
 .venv/.programs: .venv/.uv
-	@missing=""; for pair in git-lfs:git-lfs chromium:chromium nginx:nginx-light; do \
+	@missing=""; for pair in git-lfs:git-lfs chromium:chromium nginx:nginx-light ab:apache2-utils curl:curl; do \
 	  PATH=$$PATH:/usr/sbin command -v $${pair%%:*} >/dev/null || missing="$$missing $${pair##*:}"; done; \
 	if [ -n "$$missing" ]; then \
 	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
@@ -66,7 +66,7 @@ docs: .venv/.dev ## rewrite the generated reference pages
 # peer is left out and the page says so.
 .venv/.bench: .venv/.uv
 	@missing=""; for pair in nginx:nginx-light docker-registry:docker-registry ab:apache2-utils curl:curl fcgiwrap:fcgiwrap; do \
-	  command -v $${pair%%:*} >/dev/null || missing="$$missing $${pair##*:}"; done; \
+	  PATH=$$PATH:/usr/sbin command -v $${pair%%:*} >/dev/null || missing="$$missing $${pair##*:}"; done; \
 	if [ -n "$$missing" ]; then \
 	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 	    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq $$missing >/dev/null || true; \

@@ -45,6 +45,8 @@ _UNITS = {"B": 1, "kB": 10**3, "MB": 10**6, "GB": 10**9, "KiB": 1 << 10, "MiB": 
 
 def main(arguments: list[str] | None = None) -> int:
     asked = _parser().parse_args(arguments)
+    # Debian keeps nginx and fcgiwrap where only root looks.
+    os.environ["PATH"] += ":/usr/sbin"
     if missing := [tool for tool in ("curl", "ab", "git") if shutil.which(tool) is None]:
         print(f"missing: {', '.join(missing)}; apt-get install curl apache2-utils git", file=sys.stderr)
         return 2
