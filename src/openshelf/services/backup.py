@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from openshelf import __version__
-from openshelf.errors import ConfigurationError, Conflict, Invalid
-from openshelf.services import fsck
+from openshelf.errors import ConfigurationError, Conflict, DamagedBytes, Invalid
+from openshelf.services import fsck, scrub
 from openshelf.services.accept import reconcile
 from openshelf.services.hub import Hub, now
 from openshelf.services.stored import REMOVAL_LOCK
@@ -38,12 +38,16 @@ Progress = Callable[[str, int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class BackedUp:
-    """What a backup holds, and how much of it this run had to copy; sizes in bytes."""
+    """What a backup holds, and how much of it this run had to copy; sizes in bytes.
+
+    ``damaged_objects`` could not be copied; of these the backup keeps what it had before.
+    """
 
     repositories: int
     objects: int
     copied_objects: int
     copied_bytes: int
+    damaged_objects: int = 0
 
 
 def back_up(hub: Hub, target: Path, progress: Progress = lambda *_: None) -> BackedUp:
@@ -76,6 +80,7 @@ def back_up(hub: Hub, target: Path, progress: Progress = lambda *_: None) -> Bac
         second.objects,
         first.copied_objects + second.copied_objects,
         first.copied_bytes + second.copied_bytes,
+        second.damaged_objects,
     )
 
 
@@ -121,6 +126,9 @@ def finish_restore(hub: Hub, *, deep: bool = False, progress: Progress = lambda 
     with hub.storage.catalogue.write() as tx:
         # Larger than any number that was counted up, so that no client has seen this address.
         events.set_meta(tx, events.GENERATION_KEY, str(int(time.time())))
+    # The backup may have bytes from before they were damaged.
+    for damage in scrub.known_damage(hub, limit=1_000_000):
+        scrub.check(hub, damage.kind.value, damage.subject)
     return fsck.check(hub, deep=deep, progress=progress)
 
 
@@ -179,7 +187,7 @@ def _walk(folder: Path) -> Iterator[Path]:
 
 
 def _copy_bytes(hub: Hub, target: Path, progress: Progress) -> BackedUp:
-    objects = copied = size = 0
+    objects = copied = size = damaged = 0
     stores: dict[str, Objects] = {"blobs": hub.storage.blobs.objects, "xorbs": hub.storage.xorbs}
     for name in _BYTES:
         copies = DiskObjects(target / name, target / "temporary")
@@ -188,15 +196,27 @@ def _copy_bytes(hub: Hub, target: Path, progress: Progress) -> BackedUp:
         for number, info in enumerate(there):
             progress(name, number, len(there))
             objects += 1
-            if have.get(info.key) != info.size:
-                staged = copies.stage()
-                for piece in stores[name].read(info.key):
-                    staged.write(piece)
-                staged.keep(info.key)
-                copied, size = copied + 1, size + info.size
+            if have.get(info.key) == info.size:
+                continue
+            try:
+                _copy_object(stores[name], copies, info.key)
+            except DamagedBytes:
+                damaged += 1
+                continue
+            copied, size = copied + 1, size + info.size
         for key in have.keys() - {info.key for info in there}:
             copies.delete(key)
-    return BackedUp(0, objects, copied, size)
+    return BackedUp(0, objects, copied, size, damaged)
+
+
+def _copy_object(source: Objects, copies: Objects, key: str) -> None:
+    staged = copies.stage()
+    try:
+        for piece in source.read(key):
+            staged.write(piece)
+        staged.keep(key)
+    finally:
+        staged.discard()
 
 
 def _match(target: Path, snapshot: Path, copied_repos: set[str]) -> None:

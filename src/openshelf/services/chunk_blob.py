@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from itertools import islice
 
 from openshelf.errors import StorageFault, Unavailable
@@ -30,6 +31,7 @@ from openshelf.xet.xorb_builder import XorbBuilder
 # Chunks that are compared with stored ones at a time: about 2 GiB, whose hashes take 5 MB.
 WINDOW_CHUNKS = 32_768
 _PENDING = b""
+_PATIENCE_SECONDS = 5.0
 
 
 def chunk_blob(hub: Hub, sha256: str) -> None:
@@ -89,9 +91,11 @@ def _verify(hub: Hub, row: BlobRow, xet_hash: bytes) -> None:
 
 
 def _drop_whole(hub: Hub, row: BlobRow, xet_hash: bytes) -> None:
-    with hub.storage.locks.hold(REMOVAL_LOCK):
+    with hub.storage.catalogue.write() as tx:
+        blobs.save(tx, row.blob, now(), xet_hash=xet_hash)
+    # A backup can hold the lock for hours. Housekeeping asks again for what is then still kept in both forms.
+    with suppress(Unavailable), hub.storage.locks.hold(REMOVAL_LOCK, timeout=_PATIENCE_SECONDS):
         with hub.storage.catalogue.write() as tx:
-            blobs.save(tx, row.blob, now(), xet_hash=xet_hash)
             current = blobs.get(tx, row.sha256)
             if current and current.xet_hash and current.is_whole and xorbs.file(tx, current.xet_hash):
                 blobs.forget_whole(tx, row.sha256)

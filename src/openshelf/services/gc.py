@@ -68,6 +68,7 @@ def collect(hub: Hub, *, dry_run: bool = True, progress: Progress = lambda *_: N
         check_orphans(hub, repair=True)
         repositories = _orphan_repositories(hub, remove=True)
         temporary = hub.storage.discard_stale(_TEMPORARY_SECONDS, _UPLOAD_SECONDS)
+        hub.storage.discard_lone_sums(_TEMPORARY_SECONDS)
     return Collected(links, gone, files, xorbs, repositories, temporary, blob_bytes + xorb_bytes)
 
 

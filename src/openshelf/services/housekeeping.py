@@ -14,7 +14,7 @@ from openshelf.services.accept import reconcile
 from openshelf.services.describe_again import describe_again
 from openshelf.services.git_push import discard_stale_quarantines
 from openshelf.services.hub import Hub, now
-from openshelf.storage.catalogue import credentials, events, repos
+from openshelf.storage.catalogue import blobs, credentials, events, repos
 from openshelf.storage.jobs import JobState
 
 _HOUR = 3600.0
@@ -73,6 +73,15 @@ def try_again(hub: Hub, _stop: threading.Event) -> int:
     return len(old)
 
 
+def let_go_of_second_forms(hub: Hub, _stop: threading.Event) -> int:
+    """Ask for the whole form of blobs to go that have their chunks too: a backup was in the way when it should."""
+    with hub.storage.catalogue.write() as tx:
+        waiting = blobs.in_two_forms(tx)
+        for sha256 in waiting:
+            events.enqueue(tx, "chunk-blob", sha256, {"sha256": sha256}, now())
+    return len(waiting)
+
+
 def forget_jobs(hub: Hub, _stop: threading.Event) -> int:
     """Remove the records of jobs that are done or were cancelled, after a day; failed ones stay visible."""
     return hub.storage.jobs.forget_ended(timedelta(days=1))
@@ -84,6 +93,7 @@ ROUTINES: tuple[Routine, ...] = (
     Routine("forget expired sessions", lambda _hub: _HOUR, forget_expired),
     Routine("discard stale uploads", lambda _hub: _HOUR, discard_stale),
     Routine("try failed jobs again", lambda _hub: _HOUR, try_again),
+    Routine("let go of second forms", lambda _hub: _HOUR, let_go_of_second_forms),
     Routine("forget ended jobs", lambda _hub: _HOUR, forget_jobs),
 )
 

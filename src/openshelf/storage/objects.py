@@ -116,6 +116,10 @@ class Objects(Protocol):
         """Tell whoever keeps account of damage; returns the error to raise."""
         ...
 
+    def discard_lone_sums(self, before: float) -> int:
+        """Remove checksums that a crash left without an object ``before`` then, a Unix time; returns how many."""
+        ...
+
     def delete(self, key: str) -> bool:
         """Remove an object; False where it was not there."""
         ...
@@ -261,7 +265,6 @@ class DiskObjects:
         return path if path.exists() else None
 
     def discard_lone_sums(self, before: float) -> int:
-        """Remove checksums that a crash left without an object ``before`` then, a Unix time; returns how many."""
         gone = 0
         for sums in self.root.glob(f"??/??/*{SUMS_SUFFIX}"):
             if sums.with_suffix("").exists():

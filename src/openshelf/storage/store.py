@@ -76,6 +76,10 @@ class Storage:
                 gone += 1
         return gone + self.parts.discard_older_than(upload_seconds)
 
+    def discard_lone_sums(self, seconds: float) -> int:
+        """Remove checksums whose object never got its name, so many seconds ago or more; returns how many."""
+        return sum(objects.discard_lone_sums(time.time() - seconds) for objects in (self.blobs.objects, self.xorbs))
+
     def close(self) -> None:
         self.jobs.close()
         self.catalogue.close()

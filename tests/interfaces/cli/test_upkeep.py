@@ -108,7 +108,7 @@ def test_a_backup_is_restored_and_verified(commands: Commands, stored: Blob, tmp
 def test_a_damaged_backup_is_not_called_whole(commands: Commands, stored: Blob, tmp_path: Path) -> None:
     target = tmp_path / "copy"
     commands.run("backup", str(target))
-    (copy,) = (target / "blobs").glob("??/??/*")
+    (copy,) = (target / "blobs").glob(f"??/??/{stored.sha256}")
     copy.write_bytes(b"w" * stored.size)
     said = Commands(tmp_path / "restored").try_run("restore", str(target))
     assert (said.code, "another sha256" in said.out) == (1, True)

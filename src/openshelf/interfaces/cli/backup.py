@@ -34,9 +34,16 @@ def command(target: Path, as_json: bool, data: Path | None) -> None:
                 "objects": made.objects,
                 "copied_objects": made.copied_objects,
                 "copied_bytes": made.copied_bytes,
+                "damaged_objects": made.damaged_objects,
             }
         )
         return
+    if made.damaged_objects:
+        click.echo(
+            f"{made.damaged_objects} damaged objects could not be copied; see `openshelf scrub --status`. The backup "
+            "keeps what it had of them.",
+            err=True,
+        )
     click.echo(
         f"{target} holds {made.repositories} repositories and {made.objects} objects; copied {made.copied_objects} "
         f"objects, {readable_size(made.copied_bytes)}. Try it: openshelf restore {target} --data SOME-NEW-FOLDER"
