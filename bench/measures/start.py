@@ -30,16 +30,18 @@ def measure(bench: Bench) -> Result:
     idle: dict[str, Idle] = {}
 
     def turn(name: str, peer: Peer) -> Figure:
-        folder = bench.folder / f"start-{len(idle)}-{time.monotonic_ns()}"
+        folder = bench.folder / f"start-{time.monotonic_ns()}"
         with peer.started(folder):
-            idle[name] = _settled(peer.server, bench.options.settle)
+            if name not in idle:
+                idle[name] = _settled(peer.server, bench.options.settle)
             return Figure(1, peer.server.ready_seconds, peer.server.ready_cpu)
 
     def hub_turn(name: str, hub: Openshelf, folder: Path) -> Figure:
         if not folder.exists():
             hub.prepare(folder)
         with hub.serving(folder) as server:
-            idle[name] = _settled(server, bench.options.settle)
+            if name not in idle:
+                idle[name] = _settled(server, bench.options.settle)
             return Figure(1, server.ready_seconds, server.ready_cpu)
 
     entrants = {kind.name: partial(turn, kind.name, kind()) for kind in kinds}
