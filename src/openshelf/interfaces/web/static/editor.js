@@ -1,5 +1,6 @@
 "use strict";
 // The field for code: Tab indents, Escape gives the next Tab back to the keyboard; what is not saved is not left unasked.
+{
 const form = document.querySelector("form.writing");
 const area = document.getElementById("field-text");
 let changed = Boolean(form.dataset.unsaved);
@@ -38,4 +39,5 @@ function insert(start, end, text) {
   area.setSelectionRange(start, end);
   // The old way keeps the browser's own undo; the new one is for browsers that have dropped it.
   if (!document.execCommand("insertText", false, text)) area.setRangeText(text, start, end, "end");
+}
 }

@@ -1,5 +1,6 @@
 "use strict";
 // Sending: which files go how, their hashes, parts that are missing, the commit. Knows nothing of the page.
+{
 const LANES = 3;
 const PLAN_FILES = 200;
 const SAMPLE = 512;
@@ -288,4 +289,7 @@ function base64(blob) {
     reader.onerror = () => fail(new Unreadable(blob.name || ""));
     reader.readAsDataURL(blob);
   });
+}
+
+globalThis.upload = { Sending, Refused, Stopped, Unreadable };
 }

@@ -1,5 +1,7 @@
 "use strict";
 // The page of an upload: the list of files, progress, what went wrong, and going on after a break.
+{
+const { Sending, Refused, Stopped, Unreadable } = globalThis.upload;
 const form = document.getElementById("upload");
 const config = form.dataset;
 const find = (name) => form.querySelector(`[data-part="${name}"]`);
@@ -286,3 +288,4 @@ function read() {
 
 if (config.closed) for (const button of form.querySelectorAll("button")) button.disabled = true;
 draw(true);
+}

@@ -1,4 +1,5 @@
 // Says while somebody types whether the name of a new repository can be had.
+{
 const said = document.getElementById("name-said");
 if (said) {
   const form = said.closest("form");
@@ -17,4 +18,5 @@ if (said) {
       said.textContent = problem || said.dataset.free;
     }, 300);
   });
+}
 }
