@@ -37,9 +37,10 @@ class Tables:
             heads = [_("Line before"), _("Before"), _("Line after"), _("After")]
         head = "".join(f'<th scope="col">{visible(name)}</th>' for name in heads)
         kind = "diff split" if self.split else "diff"
-        return Markup(  # noqa: S704 - made of escaped parts
-            f'<table class="{kind}"><thead class="unseen"><tr>{head}</tr></thead><tbody>{"".join(rows)}</tbody></table>'
-        )
+        columns = f"<colgroup>{'<col class=no><col>' * 2}</colgroup>" if self.split else ""
+        thead = f'{columns}<thead class="unseen"><tr>{head}</tr></thead>'
+        body = "".join(rows)
+        return Markup(f'<table class="{kind}">{thead}<tbody>{body}</tbody></table>')  # noqa: S704 - of escaped parts
 
     def _unified(self, anchor: str, hunks: Iterable[Hunk]) -> Iterator[str]:
         for hunk in hunks:
