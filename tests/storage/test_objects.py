@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import mmap
+import os
 import tempfile
 from pathlib import Path
 
@@ -80,6 +82,19 @@ def test_reading_past_the_end_is_a_fault(objects: Objects) -> None:
     key = _put(objects, b"short")
     with pytest.raises(StorageFault, match="ends at byte 5"):
         objects.read_range(key, 0, 6)
+
+
+def test_bytes_that_are_read_once(objects: Objects) -> None:
+    content = os.urandom(2_500_000)
+    key = _put(objects, content)
+    with mmap.mmap(-1, 2_600_000) as buffer:
+        for start, end in ((0, 1), (5, 2_500_000), (1_048_576, 1_048_577), (4095, 8193)):
+            with objects.read_once(key, start, end, buffer) as found:
+                assert found == content[start:end]
+        with pytest.raises(StorageFault, match="ends at byte 2500000"):
+            objects.read_once(key, 5, 2_500_001, buffer)
+        with pytest.raises(StorageFault, match="is missing"):
+            objects.read_once("b" * 64, 0, 1, buffer)
 
 
 def test_a_reader_survives_deletion(objects: Objects) -> None:
