@@ -44,6 +44,8 @@ class Account:
     is_disabled: bool = False
     quota_bytes: int | None = None
     default_visibility: Visibility = Visibility.PUBLIC
+    bio: str = ""
+    website: str = ""
 
 
 @dataclass(frozen=True, slots=True)

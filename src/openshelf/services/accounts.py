@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections.abc import Sequence
 from dataclasses import replace
@@ -11,7 +12,7 @@ import argon2
 
 from openshelf.domain.access import may_administer_hub
 from openshelf.domain.events import Event, EventKind
-from openshelf.domain.names import check_account_name
+from openshelf.domain.names import check_account_name, check_text
 from openshelf.domain.people import (
     Account,
     AccountKind,
@@ -39,7 +40,13 @@ from openshelf.storage.catalogue.ids import new_id
 MIN_PASSWORD = 10
 MAX_PASSWORD = 1024
 MAX_FULL_NAME = 100
+MAX_BIO = 500
+MAX_BIO_LINES = 8
+MAX_WEBSITE = 200
 _TOUCH_AFTER = timedelta(minutes=5)
+
+# A host with a dot or a port, then anything that needs no quoting; no user name, which would hide where it leads.
+_WEBSITE = re.compile(r"https?://[A-Za-z0-9.-]+(?::\d{1,5})?(?:[/?#][\w.~:/?#@!$&'()*+,;=%\[\]-]*)?", re.ASCII)
 
 _hasher = argon2.PasswordHasher()
 _decoy = _hasher.hash(secrets.token_hex(16))
@@ -304,11 +311,14 @@ def check_registration(hub: Hub, invitation: str = "") -> Invite | None:
 
 
 def update(hub: Hub, account: Account, **values: object) -> Account:
-    """Change ``full_name``, ``email``, ``is_admin``, ``is_disabled``, ``quota_bytes`` or ``default_visibility``."""
-    allowed = {"full_name", "email", "is_admin", "is_disabled", "quota_bytes", "default_visibility"}
+    """Change ``full_name``, ``bio``, ``website``, ``email``, ``is_admin``, ``is_disabled``, ``quota_bytes`` or
+    ``default_visibility``. Raises Invalid."""
+    allowed = {"full_name", "bio", "website", "email", "is_admin", "is_disabled", "quota_bytes", "default_visibility"}
     if unknown := set(values) - allowed:
         raise ValueError(f"not to be changed: {unknown}")
     check_full_name(str(values.get("full_name", "")))
+    check_bio(str(values.get("bio", "")))
+    check_website(str(values.get("website", "")))
     with hub.storage.catalogue.write() as tx:
         accounts.update(tx, account.id, **values)
     return replace(account, **values)  # type: ignore[arg-type]
@@ -318,6 +328,19 @@ def check_full_name(full_name: str) -> None:
     """Raises Invalid for a name that would not fit on one line."""
     if len(full_name) > MAX_FULL_NAME or not full_name.isprintable():
         raise Invalid(f"A full name is one line of at most {MAX_FULL_NAME} characters.")
+
+
+def check_bio(bio: str) -> None:
+    """Raises Invalid for more than a few lines of text."""
+    check_text(bio, "What you say about yourself")
+    if len(bio) > MAX_BIO or bio.count("\n") > MAX_BIO_LINES:
+        raise Invalid(f"At most {MAX_BIO} characters in {MAX_BIO_LINES} lines fit on a profile.")
+
+
+def check_website(website: str) -> None:
+    """Raises Invalid for what is no web address; an empty one is none."""
+    if website and (len(website) > MAX_WEBSITE or not _WEBSITE.fullmatch(website)):
+        raise Invalid(f"A website begins with https:// or http:// and has at most {MAX_WEBSITE} characters.")
 
 
 def check_password(password: str) -> None:

@@ -36,6 +36,14 @@ def may_administer(actor: Actor, organisation: Account) -> bool:
     return access(actor, organisation.id, None, Visibility.PRIVATE) >= Access.ADMIN
 
 
+def describe(hub: Hub, actor: Actor, organisation: Account, *, full_name: str, bio: str, website: str) -> Account:
+    """Change what an organisation says about itself. Raises Forbidden, Invalid."""
+    hub.check_writable()
+    if not may_administer(actor, organisation):
+        raise Forbidden(f"Only admins of {organisation.name} can change its profile.")
+    return accounts.update(hub, organisation, full_name=full_name or organisation.name, bio=bio, website=website)
+
+
 def set_role(hub: Hub, actor: Actor, organisation: Account, user: Account, role: Role | None) -> None:
     """Give ``user`` a role, or with None take it away; anybody may leave by themselves.
 

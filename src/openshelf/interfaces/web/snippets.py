@@ -121,7 +121,10 @@ class _Writer:
 
     def python(self, label: str, lines: str, *, is_pickle: bool = False, **more: str) -> Snippet:
         token = 'os.environ["HF_TOKEN"] = "a token of yours"\n' if self.repo.is_private else ""
-        setting = f'import os\n\nos.environ["HF_ENDPOINT"] = "{self.base_url}"  # before the next import\n{token}\n'
+        setting = (
+            "import os\n\n# First of all: libraries read it when they are imported.\n"
+            f'os.environ["HF_ENDPOINT"] = "{self.base_url}"\n{token}\n'
+        )
         return Snippet(label, setting + lines.format(**self.values, **more), True, is_pickle)
 
     def shell(self, label: str, lines: str, **more: str) -> Snippet:

@@ -164,9 +164,13 @@ class Words:
             (_("Rows"), [Value(name) for name in _every(repo, "size_categories")]),
             (_("Made from"), [_repo_value(RepoKind.MODEL, name, here) for name in _texts(facts.get("base_models"))]),
             (_("Trained on"), [_repo_value(RepoKind.DATASET, name, here) for name in _texts(facts.get("datasets"))]),
-            (_("Languages"), [_language(repo.kind, name) for name in _texts(facts.get("languages"))]),
+            (_("Languages"), [self._language(repo.kind, name) for name in _texts(facts.get("languages"))]),
         ]
         return [Fact(label, tuple(values[:_MOST_VALUES])) for label, values in rows if values]
+
+    def _language(self, kind: RepoKind, code: str) -> Value:
+        address = addresses.with_query(addresses.kind(kind), language=[code.lower()])
+        return Value(self.language_name(code), address)
 
     def tags(self, repo: Repo) -> list[Value]:
         """The tags that say what the facts do not say already."""
@@ -205,10 +209,6 @@ def _tagged(repo: Repo, prefix: str) -> str | None:
 
 def _filter(kind: RepoKind, tag: str, text: str = "") -> Value:
     return Value(text or tag, addresses.with_query(addresses.kind(kind), tag=[tag]))
-
-
-def _language(kind: RepoKind, code: str) -> Value:
-    return _filter(kind, code if kind is RepoKind.MODEL else f"language:{code}", code)
 
 
 def _repo_value(kind: RepoKind, name: str, here: Collection[str]) -> Value:

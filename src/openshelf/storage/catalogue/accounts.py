@@ -140,4 +140,6 @@ def _account(row: sa.Row[Any]) -> Account:
         is_disabled=row.is_disabled,
         quota_bytes=row.quota_bytes,
         default_visibility=Visibility(row.default_visibility),
+        bio=row.bio,
+        website=row.website,
     )

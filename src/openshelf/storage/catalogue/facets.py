@@ -134,7 +134,7 @@ def _place(tx: Transaction, repo_id: str) -> Place | None:
     return Place(row.kind, row.seq, frozenset(_keys(row))) if row else None
 
 
-def _keys(row: sa.Row[Any]) -> Iterator[Key]:
+def _keys(row: Any) -> Iterator[Key]:
     yield OWNER, row.owner_id
     yield VISIBILITY, row.visibility
     for tag in row.tags:

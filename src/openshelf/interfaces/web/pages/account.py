@@ -14,15 +14,27 @@ from openshelf.services import accounts
 
 
 def show(visit: Visit) -> Response:
-    return _page(visit, Form(full_name=visit.account.full_name))
+    return _page(visit, _profile(visit))
 
 
 def rename(visit: Visit, form: Form) -> Response:
     account = visit.account
     visit.hub.check_writable()
     with form.blame("full_name", Invalid):
-        accounts.update(visit.hub, account, full_name=form.text("full_name") or account.name)
+        accounts.check_full_name(form.text("full_name"))
+    with form.blame("bio", Invalid):
+        accounts.check_bio(form.text("bio"))
+    with form.blame("website", Invalid):
+        accounts.check_website(form.text("website"))
+    if not form.errors:
+        name, bio, website = form.text("full_name") or account.name, form.text("bio"), form.text("website")
+        accounts.update(visit.hub, account, full_name=name, bio=bio, website=website)
     return _page(visit, form, 422) if form.errors else visit.redirect("/settings/account?done=name")
+
+
+def _profile(visit: Visit) -> Form:
+    account = visit.account
+    return Form(full_name=account.full_name, bio=account.bio, website=account.website)
 
 
 def change_password(visit: Visit, form: Form) -> Response:
@@ -36,7 +48,7 @@ def change_password(visit: Visit, form: Form) -> Response:
     with form.blame("password", Invalid):
         accounts.check_password(form.exact("password"))
     if form.errors:
-        return _page(visit, Form(full_name=account.full_name), 422, password_form=form)
+        return _page(visit, _profile(visit), 422, password_form=form)
     accounts.change_password(hub, account, form.exact("password"))
     secret = accounts.start_session(hub, account, visit.request.headers.get("user-agent", ""))
     return start_session(visit, secret, "/settings/account?done=password")

@@ -1,25 +1,50 @@
-"""The first page: what is new, and for those who are signed in how to add to it."""
+"""The first page: search, what is new of each kind, and for those who are signed in what is theirs."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from starlette.responses import Response
 
+from openshelf.domain.names import RepoKind
+from openshelf.domain.repos import Repo
 from openshelf.interfaces.web.routing import page
 from openshelf.interfaces.web.visit import Visit
 from openshelf.services import accounts, repos
 
-NEW = 12
+RECENT = 6
+NEWEST = 6
 MINE = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Shelf:
+    """One kind: how many repos of it the visitor may read, and those changed last."""
+
+    kind: RepoKind
+    total: int
+    recent: list[Repo]
 
 
 def show(visit: Visit) -> Response:
     if visit.actor.is_anonymous and accounts.is_new(visit.hub):
         return visit.redirect("/setup")
-    mine = []
-    if visit.actor.account:
-        mine = repos.search_repos(visit.hub, visit.actor, owner=visit.actor.account.name, limit=MINE).repos
-    new = repos.search_repos(visit.hub, visit.actor, limit=NEW).repos
-    return visit.page("home.html", new=new, mine=mine, base_url=visit.base_url)
+    hub, actor, account = visit.hub, visit.actor, visit.actor.account
+    shelves = []
+    for kind in RepoKind:
+        found = repos.search_repos(hub, actor, kind=kind, limit=RECENT)
+        if found.total:
+            shelves.append(Shelf(kind, found.total, found.repos))
+    newest = repos.search_repos(hub, actor, sort="createdAt", limit=NEWEST).repos if shelves else []
+    mine = repos.search_repos(hub, actor, owner=account.name, limit=MINE).repos if account else []
+    return visit.page(
+        "home.html",
+        shelves=shelves,
+        newest=newest,
+        mine=mine,
+        organisations=sorted(actor.organisations.values(), key=str.lower),
+        base_url=visit.base_url,
+    )
 
 
 routes = [page("/", show)]

@@ -58,6 +58,26 @@ def change_member(visit: Visit, form: Form) -> Response:
     return visit.redirect(f"{members_address(organisation)}?done=changed")
 
 
+def change_profile(visit: Visit, form: Form) -> Response:
+    organisation = _organisation(visit)
+    with form.blame("full_name", Invalid):
+        accounts.check_full_name(form.text("full_name"))
+    with form.blame("bio", Invalid):
+        accounts.check_bio(form.text("bio"))
+    with form.blame("website", Invalid):
+        accounts.check_website(form.text("website"))
+    if form.errors:
+        return _members_page(visit, organisation, Form(role=Role.WRITE.value), 422, profile=form)
+    said = {name: form.text(name) for name in ("full_name", "bio", "website")}
+    organisations.describe(visit.hub, visit.actor, organisation, **said)
+    return visit.redirect(f"{members_address(organisation)}?done=profile")
+
+
+def to_members(visit: Visit) -> Response:
+    """For those who reload the answer to the form of the profile."""
+    return visit.redirect(members_address(_organisation(visit)))
+
+
 def members_address(organisation: Account) -> str:
     return f"/organizations/{organisation.name}/members"
 
@@ -80,11 +100,15 @@ def _new_page(visit: Visit, form: Form, status: int = 200) -> Response:
     return visit.page("organisation_new.html", status=status, form=form)
 
 
-def _members_page(visit: Visit, organisation: Account, form: Form, status: int = 200) -> Response:
+def _members_page(
+    visit: Visit, organisation: Account, form: Form, status: int = 200, profile: Form | None = None
+) -> Response:
+    said = Form(full_name=organisation.full_name, bio=organisation.bio, website=organisation.website)
     return visit.page(
         "members.html",
         status=status,
         form=form,
+        profile=profile or said,
         organisation=organisation,
         members=accounts.members(visit.hub, organisation),
         done=visit.asked("done"),
@@ -94,5 +118,6 @@ def _members_page(visit: Visit, organisation: Account, form: Form, status: int =
 routes = [
     page("/organizations/new", show_new, create),
     page("/organizations/{organisation:segment}/members", show_members, add_member),
+    page("/organizations/{organisation:segment}/profile", to_members, change_profile),
     page("/organizations/{organisation:segment}/members/{user:segment}", submit=change_member),
 ]
