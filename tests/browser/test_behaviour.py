@@ -31,6 +31,8 @@ PAGES = [
     "/", "/models", "/models?q=nothing", "/search?q=alice", "/alice", "/shelf", f"/alice/{LONG}",
     f"/alice/{LONG}/tree/main", f"/alice/{LONG}/blob/main/run.py", f"/alice/{LONG}/blob/main/data.bin",
     f"/alice/{LONG}/commits/main", f"/alice/{LONG}/commit/main", f"/alice/{LONG}/settings", "/alice/bare",
+    f"/alice/{LONG}/upload/main", f"/alice/{LONG}/new/main", "/alice/bare/new/main?template=card",
+    f"/alice/{LONG}/edit/main/README.md", f"/alice/{LONG}/edit/main/data.bin", f"/alice/{LONG}/delete/main/folder",
     "/new", "/settings/account", "/settings/tokens", "/organizations/new", "/organizations/shelf/members",
     "/administration", "/administration/users", "/administration/organizations", "/administration/storage",
     "/administration/jobs", "/administration/health", "/administration/quotas/alice", "/docs/api", "/logout",

@@ -146,6 +146,8 @@ def _title(visit: Visit, paths: dict[str, Change]) -> str:
 
 def _tell(sent: SentFiles, error: OpenshelfError) -> Response:
     """The page with what is wrong on it, where it is the fault of a file; else the page of the error."""
+    if sent.visit is None:
+        return _refuse(sent.request, error)
     try:
         visit, repo = sent.check()
         _, found = branch(visit, repo, sent.revision)
