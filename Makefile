@@ -8,9 +8,10 @@ DATA  ?= var
 PYTEST_ARGS ?=
 JOBS  ?= 2
 BENCH_ARGS ?=
+SOAK_ARGS ?= --kills 1000
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test conformance check docs bench wheel format lock clean
+.PHONY: help serve test conformance check docs bench soak wheel format lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## */\1\t/' | expand -t 14
@@ -75,6 +76,9 @@ docs: .venv/.dev ## rewrite the generated reference pages
 
 bench: .venv/.dev .venv/.bench ## measure beside peers; BENCH_ARGS=--publish writes the page, --quick tries it out
 	$(BIN)/python -m bench $(BENCH_ARGS)
+
+soak: .venv/.dev .venv/.programs ## a fault at every durable effect, then 1,000 kills at random; takes hours; writes durability.md
+	$(BIN)/python -m tests.durability.soak --publish $(SOAK_ARGS)
 
 wheel: .venv/.uv ## build the wheel into dist/
 	$(BIN)/uv build -q --wheel
