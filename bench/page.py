@@ -37,6 +37,13 @@ moved, `--quick` only tries whether everything runs.
 """
 
 
+_QUIET = 0.5
+_BUSY = (
+    "**The machine was not quiet.** Targets of wall time (ready, requests a second, milliseconds) cannot be judged by "
+    "this run; CPU time and ratios can, though contention makes them somewhat worse too.\n"
+)
+
+
 @dataclass(frozen=True)
 class Run:
     """How a run went, apart from its figures."""
@@ -58,6 +65,7 @@ def render(run: Run, results: Mapping[str, Result]) -> str:
         f"`{run.command}`, {datetime.now(UTC):%d %B %Y %H:%M} UTC, {run.minutes:.0f} minutes. "
         + " ".join(machine.describe())
         + f" Other programs kept {run.cores_of_others:.1f} cores busy meanwhile.\n",
+        _BUSY if run.cores_of_others > _QUIET else "",
     ]
     if verdicts:
         columns = ("what", "target", "measured", "verdict")
