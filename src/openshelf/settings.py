@@ -99,6 +99,11 @@ class Settings:
     log_level: Literal["debug", "info", "warning", "error"] = _setting("info", "How much is logged.")
     log_format: Literal["text", "json"] = _setting("text", "Logs for people or for programs.")
 
+    @property
+    def reachable_host(self) -> str:
+        """The address under which this machine itself reaches the server."""
+        return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)  # noqa: S104
+
 
 @dataclass(frozen=True, slots=True)
 class SettingValue:

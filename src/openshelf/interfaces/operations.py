@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+
 from prometheus_client import CONTENT_TYPE_LATEST, Gauge, generate_latest
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
@@ -9,7 +11,8 @@ from starlette.routing import Route
 
 from openshelf.errors import OpenshelfError
 from openshelf.interfaces.http.requests import hub_of
-from openshelf.services import jobs, scrub
+from openshelf.services import jobs, scrub, usage
+from openshelf.services.hub import Hub
 from openshelf.storage.catalogue import accounts
 
 OUTBOX = Gauge("openshelf_outbox_waiting", "Jobs asked for that no worker has taken up yet.")
@@ -17,6 +20,10 @@ JOBS = Gauge("openshelf_jobs", "Jobs by state; those that are done are forgotten
 DAMAGED = Gauge("openshelf_damaged", "Blobs, xorbs and repositories that are known to be damaged.", ["kind"])
 SCRUB_END = Gauge("openshelf_scrub_end_timestamp_seconds", "When the last reading of everything ended; 0 for none.")
 SCRUB_BYTES = Gauge("openshelf_scrub_read_bytes", "Bytes that the current or the last reading of everything has read.")
+DISK_FREE = Gauge("openshelf_disk_free_bytes", "Room on the file system of the data folder.")
+DISK = Gauge("openshelf_disk_bytes", "Size of the file system of the data folder.")
+STORED = Gauge("openshelf_stored_bytes", "Bytes kept outside git, by the form in which they lie on the disk.", ["form"])
+READ_ONLY = Gauge("openshelf_read_only", "1 while changes are refused.")
 
 
 def healthz(_request: Request) -> Response:
@@ -40,18 +47,32 @@ def readyz(request: Request) -> Response:
 
 
 def metrics(request: Request) -> Response:
-    """Prometheus metrics: of this process, and how much work waits in the background of the whole hub."""
+    """Prometheus metrics: of this process, and of the whole hub its jobs, storage and damage."""
     hub = hub_of(request)
+    _measure_jobs(hub)
+    _measure_storage(hub)
+    return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+
+
+def _measure_jobs(hub: Hub) -> None:
     OUTBOX.set(jobs.count_outbox(hub))
     for state, number in hub.storage.jobs.count().items():
         JOBS.labels(state.value).set(number)
+
+
+def _measure_storage(hub: Hub) -> None:
+    disk = shutil.disk_usage(hub.storage.root)
+    DISK_FREE.set(disk.free)
+    DISK.set(disk.total)
+    READ_ONLY.set(hub.is_read_only)
+    for form, size in usage.stored_bytes(hub).items():
+        STORED.labels(form).set(size)
     for kind, number in scrub.count_damage(hub).items():
         DAMAGED.labels(kind.value).set(number)
     last = scrub.last_pass(hub)
     if last:
         SCRUB_END.set(last.finished_at or 0)
         SCRUB_BYTES.set(last.bytes_read)
-    return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
 
 
 routes = [

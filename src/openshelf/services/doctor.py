@@ -20,6 +20,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from openshelf.errors import ConfigurationError, OpenshelfError
+from openshelf.services.handing_over import try_download
 from openshelf.services.sizes import readable_size
 from openshelf.settings import Settings
 from openshelf.storage import inspection
@@ -53,7 +54,15 @@ class Finding:
 def examine(settings: Settings) -> list[Finding]:
     """Everything that can be seen from this machine."""
     root = settings.data.absolute()
-    return [*_programs(), *_limits(), *_clock(), *_folder(root), *_server(settings, root), *_address(settings)]
+    return [
+        *_programs(),
+        *_limits(),
+        *_clock(),
+        *_folder(root),
+        *_server(settings, root),
+        *_address(settings),
+        *_proxy(settings, root),
+    ]
 
 
 def _ok(name: str, message: str) -> Finding:
@@ -190,7 +199,7 @@ def _database(root: Path) -> Iterator[Finding]:
 
 
 def _server(settings: Settings, root: Path) -> Iterator[Finding]:
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)  # noqa: S104
+    host = settings.reachable_host
     where = f"port {settings.port} of {settings.host}"
     runs = inspection.is_data_folder(root) and inspection.look_at_folder(root).server_runs
     answer = _ask(f"http://{f'[{host}]' if ':' in host else host}:{settings.port}/healthz")
@@ -227,6 +236,26 @@ def _address(settings: Settings) -> Iterator[Finding]:
     else:
         advice = "Start the server, or correct public_url, the proxy or the name server."
         yield _warning("address", f"{settings.public_url} does not answer as this hub does: {answer}", advice)
+
+
+def _proxy(settings: Settings, root: Path) -> Iterator[Finding]:
+    if not settings.accel_location:
+        return
+    if not settings.public_url:
+        advice = "Set public_url to the address that nginx has."
+        yield _warning("nginx", "accel_location is set and public_url is not, so the way cannot be tried", advice)
+        return
+    try:
+        trial = try_download(root, settings.public_url, settings.accel_location)
+    except (OpenshelfError, OSError) as error:
+        yield _warning("nginx", f"the way cannot be tried: {error}", "See the lines above.")
+        return
+    if trial.problem is None:
+        yield _ok("nginx", "nothing is stored yet that could be tried")
+    elif trial.problem:
+        yield _problem("nginx", trial.problem, trial.advice)
+    else:
+        yield _ok("nginx", "sends stored files for the hub")
 
 
 def _ask(url: str) -> str:

@@ -55,6 +55,13 @@ def of_hub(hub: Hub, actor: Actor) -> HubUsage:
     return HubUsage(totals, totals.whole_bytes + totals.xorb_bytes, disk.free, disk.total)
 
 
+def stored_bytes(hub: Hub) -> dict[str, int]:
+    """Bytes outside git by the form in which they are kept: ``whole`` and ``chunks``."""
+    with hub.storage.catalogue.read() as tx:
+        whole, chunks = catalogue.stored_bytes(tx)
+    return {"whole": whole, "chunks": chunks}
+
+
 def of_owners(
     hub: Hub, actor: Actor, *, kind: AccountKind | None = None, search: str = "", limit: int = 50, offset: int = 0
 ) -> list[OwnerUsage]:

@@ -45,6 +45,15 @@ class Database:
     oldest_waiting: datetime | None
 
 
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """A blob that is kept whole, and a repo that may use it."""
+
+    sha256: str
+    size: int
+    repo_id: str
+
+
 def is_data_folder(root: Path) -> bool:
     return (root / FORMAT_FILE).exists()
 
@@ -88,6 +97,25 @@ def _read_database(path: Path) -> Database:
         event = connection.execute("SELECT max(at) FROM events").fetchone()[0]
         waiting, oldest = connection.execute("SELECT count(*), min(created_at) FROM outbox").fetchone()
     return Database(schema[0] if schema else None, head_revision(), _time(event), waiting, _time(oldest))
+
+
+def smallest_whole_blob(root: Path) -> Sample | None:
+    """Something that can be downloaded to try the way. Raises StorageFault where the catalogue cannot be read."""
+    query = (
+        "SELECT b.sha256, b.size, r.repo_id FROM blobs b JOIN repo_blobs r ON r.sha256 = b.sha256 "
+        "WHERE b.is_whole AND b.size > 0 AND b.damaged_at IS NULL ORDER BY b.size LIMIT 1"
+    )
+    try:
+        with closing(sqlite3.connect(f"file:{root / CATALOGUE_FILE}?mode=ro", uri=True)) as connection:
+            row = connection.execute(query).fetchone()
+    except sqlite3.Error as error:
+        raise StorageFault(f"{root / CATALOGUE_FILE} cannot be read: {error}.") from error
+    return Sample(*row) if row else None
+
+
+def secret(root: Path) -> bytes:
+    """The key that signs addresses. Raises OSError."""
+    return (root / SECRET_FILE).read_bytes()
 
 
 def database_version() -> tuple[int, ...]:

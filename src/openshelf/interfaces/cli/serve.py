@@ -35,7 +35,6 @@ _BACKLOG = 2048
 # What is received comes in pieces of up to so many bytes, and each costs a change of threads. Grows with need.
 _RECEIVE_BYTES = 2 * 1024 * 1024
 _PR_SET_PDEATHSIG = 1
-_WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104
 
 
 @click.command(
@@ -148,7 +147,8 @@ def _die_with_parent() -> None:
 def _address(settings: Settings) -> str:
     if settings.public_url:
         return settings.public_url.rstrip("/")
-    host = _WILDCARDS.get(settings.host, f"[{settings.host}]" if ":" in settings.host else settings.host)
+    host = settings.reachable_host
+    host = f"[{host}]" if ":" in host else host
     return f"http://{host}:{settings.port}"
 
 

@@ -59,6 +59,12 @@ def totals(tx: Transaction) -> Totals:
     )
 
 
+def stored_bytes(tx: Transaction) -> tuple[int, int]:
+    """What lies on disk outside git: bytes of whole blobs, and of xorbs."""
+    whole = tx.scalar(sa.select(sa.func.sum(blobs.c.size)).where(blobs.c.is_whole))
+    return whole or 0, tx.scalar(sa.select(sa.func.sum(xorbs.c.stored_bytes))) or 0
+
+
 def owners(
     tx: Transaction, kind: AccountKind | None = None, search: str = "", limit: int = 50, offset: int = 0
 ) -> list[OwnerTotals]:
