@@ -37,6 +37,8 @@ def test_from_an_empty_hub_to_a_first_repository(tmp_path: Path, open_page: type
         expect(page.get_by_text(f"export HF_ENDPOINT={served.url}").first).to_be_visible()
         page.get_by_role("link", name="New", exact=True).click()
         page.get_by_label("Name").fill("first")
+        expect(page.get_by_text("This name is free.")).to_be_visible()
+        page.get_by_label("Begin with a card").uncheck()
         page.get_by_role("button", name="Make the repository").click()
         page.wait_for_url("**/alice/first")
         expect(page.get_by_text("This repository has no card yet.")).to_be_visible()

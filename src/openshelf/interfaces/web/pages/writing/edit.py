@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -30,6 +31,7 @@ MAX_TEXT_BYTES = 1_000_000
 # In a form each byte of a text outside ASCII takes three.
 MAX_FORM_BYTES = 4 * MAX_TEXT_BYTES
 _MARKDOWN = (".md", ".markdown")
+_LONG_LIST = re.compile(r"\[([^\]]{40,60}), [^\]]{100,}\]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +170,7 @@ def _check_text(visit: Visit, repo: Repo, form: Form, path: str) -> None:
         form.fail("text", words % {"size": readable_size(MAX_TEXT_BYTES)})
     elif path == card.FILE and not form.text("anyway"):
         for error in validate_card(text, repo.kind.value).errors[:1]:
-            form.fail("text", error)
+            form.fail("text", _brief(error))
 
 
 def _change(visit: Visit, repo: Repo, head: Revision, path: str, content: bytes) -> Change:
@@ -199,6 +201,16 @@ def _theirs(visit: Visit, repo: Repo, git: GitRepository, found: Revision, entry
     last = trees.last_commits(git, found.commit, [entry]).get(path) if entry else None
     text = _read(visit, repo, git, entry)[0] if entry and not entry.is_folder else None
     return Theirs(text.text if text else None, last)
+
+
+def _validation(repo: Repo, text: str) -> Validation:
+    found = validate_card(text, repo.kind.value)
+    return Validation(tuple(map(_brief, found.warnings)), tuple(map(_brief, found.errors)))
+
+
+def _brief(message: str) -> str:
+    """A message without the end of a long list: all licences there are would bury what is wrong."""
+    return _LONG_LIST.sub(r"[\1, …]", message)
 
 
 def _preview(repo: Repo, path: str, text: str) -> Markup:
@@ -238,7 +250,7 @@ def _page(
         reason=reason,
         is_text=form.has("text"),
         is_card=is_card,
-        validation=validate_card(text, repo.kind.value) if is_card and text else Validation(),
+        validation=_validation(repo, text) if is_card and text else Validation(),
         preview=_preview(repo, form.text("path"), text) if preview else None,
         theirs=theirs,
         may_open_pull=commit_form.may_open_pull(found),
