@@ -28,7 +28,8 @@ CARD = (
     + "\n"
 )
 PAGES = [
-    "/", "/models", "/models?q=nothing", "/search?q=alice", "/alice", "/shelf", f"/alice/{LONG}",
+    "/", "/models", "/models?q=nothing", "/models?license=mit&library=transformers", "/models?all=license",
+    "/models?license=none&q=calm", "/search?q=alice", "/alice", "/shelf", f"/alice/{LONG}",
     f"/alice/{LONG}/tree/main", f"/alice/{LONG}/blob/main/run.py", f"/alice/{LONG}/blob/main/data.bin",
     f"/alice/{LONG}/commits/main", f"/alice/{LONG}/commit/main", f"/alice/{LONG}/settings", "/alice/bare",
     f"/alice/{LONG}/upload/main", f"/alice/{LONG}/new/main", "/alice/bare/new/main?template=card",

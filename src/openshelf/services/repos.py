@@ -181,7 +181,7 @@ class Page:
     """One page of a list; ``next_offset`` None at the end, ``total`` how many there are in all.
 
     ``is_capped``: words matched so many repos that only some of them were looked at. ``counts``: facet to its values
-    with the number of repos that each would leave, where asked for.
+    with the number of repos that each would leave, and ``by_kind`` how many of each kind fit, where asked for.
     """
 
     repos: list[Repo]
@@ -189,6 +189,7 @@ class Page:
     total: int = 0
     is_capped: bool = False
     counts: Mapping[Facet, Sequence[tuple[str, int]]] = field(default_factory=dict)
+    by_kind: Mapping[RepoKind, int] = field(default_factory=dict)
 
 
 def search_repos(
@@ -206,6 +207,7 @@ def search_repos(
     offset: int = 0,
     count: Sequence[Facet] = (),
     shown: int = SHOWN_VALUES,
+    kinds: bool = False,
 ) -> Page:
     """Repos that ``actor`` may read, in order of ``sort``; ``count`` names the facets to count. Raises Invalid."""
     if sort not in lists.SORT_KEYS:
@@ -216,10 +218,11 @@ def search_repos(
         wanted = lists.Wanted(kind, owner, tuple(tags), facets or {}, hits, parameters)
         selection = lists.select(tx, read_scope(actor), wanted)
         found = lists.page(tx, selection, sort=sort, limit=limit, offset=offset) if limit else []
+        by_kind = lists.by_kind(tx, read_scope(actor), wanted) if kinds else {}
         numbers = lists.counts(tx, selection, count, shown) if count else {}
     more = offset + limit < selection.total
     capped = hits is not None and len(hits) >= search.MAX_HITS
-    return Page(found, offset + limit if more and limit else None, selection.total, capped, numbers)
+    return Page(found, offset + limit if more and limit else None, selection.total, capped, numbers, by_kind)
 
 
 def _owner(hub: Hub, actor: Actor, name: str | None) -> Account:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import reduce
 from heapq import heappush, heappushpop
 from itertools import islice
@@ -153,6 +153,15 @@ def _most_used(tx: Transaction, selection: Selection, facet: str, members: BitMa
             numbers[value] = number
             (heappush if len(best) < shown else heappushpop)(best, number)
     return numbers
+
+
+def by_kind(tx: Transaction, scope: ReadScope, wanted: Wanted) -> dict[RepoKind, int]:
+    """How many repos of each kind there are that fit what was wanted, whatever kind that was."""
+    members = select(tx, scope, replace(wanted, kind=None)).repos
+    everybody = [each.value for each in Visibility]
+    return {
+        kind: members.intersection_cardinality(facets.load(tx, kind, facets.VISIBILITY, everybody)) for kind in RepoKind
+    }
 
 
 def most_used_tags(tx: Transaction, scope: ReadScope, kind: RepoKind, limit: int) -> list[str]:

@@ -18,7 +18,7 @@ from openshelf.services import accounts, organisations, repos
 
 PAGE = 30
 SORTS = {"updated": "lastModified", "created": "createdAt", "downloads": "downloads", "name": "name", "size": "size"}
-_MOST_PAGES = 1000
+_MOST_PAGES = 300
 _MOST_CHOSEN = 12
 _MOST_PEOPLE = 6
 _EVERY_VALUE = 300
@@ -78,6 +78,7 @@ def _list(
         offset=number * PAGE,
         count=shown,
         shown=_EVERY_VALUE if expanded else facet_links.SHOWN + 1,
+        kinds=fixed_kind is None,
     )
     return visit.page(
         template,
@@ -94,7 +95,7 @@ def _list(
         facets=facet_links.facets(visit, asked, found.counts, everything=bool(expanded)),
         expanded=Facet(expanded) if expanded else None,
         chosen=facet_links.chosen(visit, asked),
-        by_kind=[] if fixed_kind else _by_kind(visit, asked),
+        by_kind=_by_kind(asked, found),
         ways_out=facet_links.ways_out(visit, asked) if asked.is_filtered and not found.total else [],
         previous=asked.address(p=number - 1) if number else "",
         next=asked.address(p=number + 1) if found.next_offset and number < _MOST_PAGES else "",
@@ -129,15 +130,13 @@ def _texts(values: list[str]) -> list[str]:
     return list(dict.fromkeys(value.strip()[:200] for value in values if value.strip()))[:_MOST_CHOSEN]
 
 
-def _by_kind(visit: Visit, asked: Question) -> list[tuple[RepoKind, int, str, bool]]:
+def _by_kind(asked: Question, found: repos.Page) -> list[tuple[RepoKind, int, str, bool]]:
     """Each kind that has something, with how much, where that is alone, and whether it is shown now."""
-    found = []
-    for kind in RepoKind:
-        total = repos.search_repos(visit.hub, visit.actor, **{**asked.filters(), "kind": kind}, limit=0).total
-        if total or kind is asked.kind:
-            is_here = kind is asked.kind
-            found.append((kind, total, asked.address(kind="" if is_here else kind.value), is_here))
-    return found
+    return [
+        (kind, total, asked.address(kind="" if kind is asked.kind else kind.value), kind is asked.kind)
+        for kind, total in found.by_kind.items()
+        if total or kind is asked.kind
+    ]
 
 
 def _sorts(visit: Visit) -> list[tuple[str, str]]:
