@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Callable
 from typing import Any
 
@@ -30,18 +31,15 @@ def no_object_of_git_is_synced() -> None:
     vars(repository)["sync_files"] = _nothing
 
 
-def bytes_get_their_name_first() -> None:
-    """An object appears under its key before it is on disk."""
-    keep = objects.DiskStaged.keep
+def bytes_are_not_synced() -> None:
+    """Of an object, its name alone is on disk when it is acknowledged."""
+    sync = os.fsync
 
-    def named_first(self: Any, key: str) -> None:
-        target = self._store.path(key)
-        durable.make_folder(target.parent)
-        os.link(self._path, target)
-        durable.sync_path(target.parent)
-        keep(self, key)
+    def folders_only(descriptor: int) -> None:
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            sync(descriptor)
 
-    vars(objects)["DiskStaged"].keep = named_first
+    vars(os)["fsync"] = folders_only
 
 
 def the_catalogue_is_not_synced() -> None:
@@ -94,7 +92,7 @@ PLANTED: dict[str, Callable[[], None]] = {
     for fault in (
         no_folder_is_synced,
         no_object_of_git_is_synced,
-        bytes_get_their_name_first,
+        bytes_are_not_synced,
         the_catalogue_is_not_synced,
         locks_of_git_stay,
         bytes_go_before_their_rows,
