@@ -53,6 +53,10 @@ def test_the_delimiter_is_found(delimiter: str) -> None:
     assert find_delimiter(rows) == delimiter
 
 
+def test_commas_in_a_text_are_no_delimiter() -> None:
+    assert find_delimiter("id;text\n1;one, two, three\n2;plain\n") == ";"
+
+
 def test_figures_of_columns() -> None:
     rows = "".join(
         f"{n},{n / 2},{['red', 'blue'][n % 2]},2024-01-{n + 1:02d},{'NA' if n % 2 else n}\n" for n in range(20)

@@ -72,8 +72,8 @@ def find_delimiter(text: str) -> str:
         most = max(widths, default=0)
         if most > 1:
             even = sum(width == widths[0] for width in widths) / len(widths)
-            if even * min(most, 50) > score * 1.01:
-                best, score = candidate, even * min(most, 50)
+            if even**2 * min(most, 50) > score * 1.01:
+                best, score = candidate, even**2 * min(most, 50)
     return best
 
 
