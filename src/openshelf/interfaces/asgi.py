@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
+from functools import partial
 
 import structlog
 from anyio import to_thread
@@ -23,10 +24,12 @@ from openshelf.interfaces.hf import api as hf_api
 from openshelf.interfaces.hf.addresses import Moved, moved_response
 from openshelf.interfaces.hf.errors import error_response as hf_error
 from openshelf.interfaces.http.context import RequestContext, with_defaults
+from openshelf.interfaces.http.hosts import KnownHosts
 from openshelf.interfaces.http.routing import RawPaths
 from openshelf.interfaces.lfs.errors import error_response as lfs_error
 from openshelf.interfaces.lfs.errors import is_for_lfs
 from openshelf.interfaces.lfs.routes import routes as lfs_routes
+from openshelf.interfaces.openapi import describe
 from openshelf.interfaces.web.errors import error_response as page_error
 from openshelf.interfaces.web.errors import is_for_people
 from openshelf.interfaces.web.routes import routes as page_routes
@@ -56,6 +59,7 @@ def build(hub: Hub, lifespan: Lifespan | None = None) -> FastAPI:
         redirect_slashes=False,
     )
     app.state.hub = hub
+    app.openapi = partial(describe, app)  # type: ignore[method-assign]
     app.router.routes.extend(operations.routes)
     app.router.routes.extend(xet_routes)
     app.router.routes.extend(xet_tokens.router.routes)
@@ -71,6 +75,7 @@ def build(hub: Hub, lifespan: Lifespan | None = None) -> FastAPI:
     app.add_exception_handler(HTTPException, _on_http_error)
     app.add_exception_handler(Exception, _on_fault)
     app.add_middleware(RawPaths)
+    app.add_middleware(KnownHosts, settings=hub.settings)
     app.add_middleware(RequestContext)
     return app
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
 
 from prometheus_client import CONTENT_TYPE_LATEST, Gauge, generate_latest
 from starlette.requests import Request
@@ -10,6 +11,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from openshelf.errors import OpenshelfError
+from openshelf.interfaces.http.description import TEXT, Operation, as_json, mapping, record
 from openshelf.interfaces.http.requests import hub_of
 from openshelf.services import jobs, scrub, usage
 from openshelf.services.hub import Hub
@@ -73,6 +75,19 @@ def _measure_storage(hub: Hub) -> None:
     if last:
         SCRUB_END.set(last.finished_at or 0)
         SCRUB_BYTES.set(last.bytes_read)
+
+
+def described() -> Iterator[Operation]:
+    """The routes in the OpenAPI description."""
+    ready = as_json(record({"ready": {"type": "boolean"}, "problems": mapping(TEXT)}))
+    plain_text = {"text/plain": TEXT}
+    told = (
+        ("/healthz", "The process answers", {200: plain_text}),
+        ("/readyz", "The hub can work", {200: ready, 503: ready}),
+        ("/metrics", "Metrics for Prometheus", {200: plain_text}),
+    )
+    for path, summary, answers in told:
+        yield Operation("GET", path, "Operation", summary, answers, is_public=True)
 
 
 routes = [
