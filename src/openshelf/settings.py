@@ -46,6 +46,11 @@ class Settings:
         False,
         "Whether to believe X-Forwarded-Proto, -Host and -For; switch it on only behind a proxy that sets them.",
     )
+    allowed_hosts: str = _setting(
+        "",
+        "Names besides that in public_url under which the hub may be asked, with commas between them. IP addresses and "
+        "localhost always may; empty without public_url: every name, unless the hub listens on this machine alone.",
+    )
     accel_location: str = _setting(
         "",
         "The internal location of an nginx in front that sends stored files for the hub, such as /stored/; "
@@ -71,8 +76,14 @@ class Settings:
     rate_limit_anonymous: int = _setting(
         3_000, "Requests that one address may send in five minutes without signing in; 0 is without limit."
     )
-    rate_limit_sign_in: int = _setting(20, "Failed sign-ins by one address or for one account in five minutes.")
+    rate_limit_sign_in: int = _setting(
+        20,
+        "Failed sign-ins by one address in five minutes; for one account, ten times as many by all addresses together.",
+    )
     session_days: int = _setting(30, "Days until a browser must sign in again.")
+    session_idle_days: int = _setting(
+        14, "Days without a visit until a browser must sign in again; 0 leaves it to session_days."
+    )
     invite_days: int = _setting(7, "Days that an invitation can be used.")
     xet_token_seconds: int = _setting(900, "How long a Xet token is valid.")
     signed_url_seconds: int = _setting(3600, "How long a signed upload or download address is valid.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from openshelf.errors import Invalid, RateLimited
-from openshelf.services.limits import RateLimits
+from openshelf.services.limits import RateLimits, network_of
 from openshelf.services.sizes import parse_size, readable_size
 
 
@@ -22,16 +22,33 @@ def test_a_window_takes_so_many_and_no_more() -> None:
 def test_zero_is_without_limit() -> None:
     limits = RateLimits()
     assert limits.take("a", 0, "") is None
-    limits.check("a", 0, "")
+    limits.give_back("a")
 
 
-def test_checking_does_not_count() -> None:
+def test_what_is_given_back_is_not_counted() -> None:
     limits = RateLimits()
+    for _ in range(3):
+        limits.take("a", 1, "")
+        limits.give_back("a")
+    limits.give_back("never taken")
     limits.take("a", 1, "")
-    for _ in range(2):
-        with pytest.raises(RateLimited):
-            limits.check("a", 1, "")
-    limits.check("b", 1, "")
+    with pytest.raises(RateLimited):
+        limits.take("a", 1, "")
+
+
+@pytest.mark.parametrize(
+    ("address", "network"),
+    [
+        ("203.0.113.7", "203.0.113.7"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ("2001:db8:1:2::9%eth0", "2001:db8:1:2::/64"),
+        ("::ffff:203.0.113.7", "203.0.113.7"),
+        ("testclient", "testclient"),
+        ("x" * 1000, "x" * 64),
+    ],
+)
+def test_a_customers_ipv6_network_counts_as_one_client(address: str, network: str) -> None:
+    assert network_of(address) == network
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import argon2
+import structlog
 
 from openshelf.domain.access import may_administer_hub
 from openshelf.domain.events import Event, EventKind
@@ -33,20 +34,23 @@ from openshelf.errors import (
     Invalid,
 )
 from openshelf.services.hub import Hub, now
+from openshelf.services.limits import network_of
+from openshelf.services.passwords import MAX_PASSWORD, check_password
 from openshelf.services.tokens import hash_secret, recognise
 from openshelf.storage.catalogue import accounts, credentials, events
 from openshelf.storage.catalogue.ids import new_id
 
-MIN_PASSWORD = 10
-MAX_PASSWORD = 1024
 MAX_FULL_NAME = 100
 MAX_BIO = 500
 MAX_BIO_LINES = 8
 MAX_WEBSITE = 200
 _TOUCH_AFTER = timedelta(minutes=5)
+_ADDRESSES_PER_ACCOUNT = 10
 
 # A host with a dot or a port, then anything that needs no quoting; no user name, which would hide where it leads.
 _WEBSITE = re.compile(r"https?://[A-Za-z0-9.-]+(?::\d{1,5})?(?:[/?#][\w.~:/?#@!$&'()*+,;=%\[\]-]*)?", re.ASCII)
+
+log = structlog.get_logger("openshelf.accounts")
 
 _hasher = argon2.PasswordHasher()
 _decoy = _hasher.hash(secrets.token_hex(16))
@@ -67,14 +71,16 @@ def create_user(
     email: str | None = None,
     is_admin: bool = False,
     only_first: bool = False,
+    is_random: bool = False,
 ) -> Account:
     """A new user. The first one of a hub is administrator whatever ``is_admin`` says.
 
-    ``only_first`` raises Conflict where there is one already.
+    ``only_first`` raises Conflict where there is one already. ``is_random``: the hub has drawn the password itself.
     """
     check_account_name(name)
-    check_password(password)
     check_full_name(full_name)
+    if not is_random:
+        check_password(password, (name, full_name, email or "", hub.settings.hub_name))
     hashed = _hasher.hash(password)
     with hub.storage.catalogue.write() as tx:
         if only_first and accounts.count_users(tx):
@@ -188,6 +194,10 @@ def actor_by_session(hub: Hub, secret: str) -> tuple[Actor, Session] | None:
     moment = now()
     if session is None or account is None or account.is_disabled or session.expires_at < moment:
         return None
+    idle = timedelta(days=hub.settings.session_idle_days)
+    # A hub in read-only mode notes no use, so nobody is blamed for it.
+    if idle and moment - session.last_used_at > idle and not hub.is_read_only:
+        return None
     if moment - session.last_used_at > _TOUCH_AFTER and not hub.is_read_only:
         with hub.storage.catalogue.write() as tx:
             credentials.touch_session(tx, session.id, moment)
@@ -200,14 +210,18 @@ def sign_in(hub: Hub, name: str, password: str, *, address: str = "", user_agent
     Raises BadCredentials, with one message whether the name or the password is wrong, and RateLimited.
     """
     account = verify_password(hub, name, password, address=address)
+    log.info("signed in", name=account.name, address=address)
     return actor_of(hub, account), start_session(hub, account, user_agent)
 
 
 def verify_password(hub: Hub, name: str, password: str, *, address: str = "") -> Account:
     limit, message = hub.settings.rate_limit_sign_in, "Too many failed sign-ins."
-    keys = [key for key in (f"sign-in:{name.lower()}", f"sign-in@{address}" if address else "") if key]
-    for key in keys:
-        hub.rate_limits.check(key, limit, message)
+    # One address alone cannot shut somebody else out: an account takes more before it is closed for everybody.
+    keys = {f"@{network_of(address)}": limit} if address else {}
+    keys[f"name {name.lower()[:64]}"] = limit * _ADDRESSES_PER_ACCOUNT
+    # Counted before the slow hash and given back after it, so that attempts at the same time are counted too.
+    for key, most in keys.items():
+        hub.sign_in_limits.take(key, most, message)
     with hub.storage.catalogue.read() as tx:
         account = accounts.by_name(tx, name)
         hashed = accounts.password_hash(tx, account.id) if account else None
@@ -217,9 +231,10 @@ def verify_password(hub: Hub, name: str, password: str, *, address: str = "") ->
     except (argon2.exceptions.VerificationError, argon2.exceptions.InvalidHashError):
         account = None
     if account is None or hashed is None or account.is_disabled:
-        for key in keys:
-            hub.rate_limits.take(key, limit, message)
+        log.warning("sign-in refused", name=name[:64], address=address)
         raise BadCredentials("The name or the password is wrong.")
+    for key in keys:
+        hub.sign_in_limits.give_back(key)
     return account
 
 
@@ -251,9 +266,19 @@ def end_session(hub: Hub, account: Account, session_id: str) -> None:
         credentials.delete_session(tx, account.id, session_id)
 
 
+def end_other_sessions(hub: Hub, account: Account, secret: str) -> int:
+    """End every session of the account but the one that ``secret`` belongs to; returns how many."""
+    with hub.storage.catalogue.write() as tx:
+        mine = credentials.session_by_hash(tx, hash_secret(secret))
+        others = [s for s in credentials.sessions_of(tx, account.id) if mine is None or s.id != mine.id]
+        for session in others:
+            credentials.delete_session(tx, account.id, session.id)
+    return len(others)
+
+
 def change_password(hub: Hub, account: Account, password: str) -> None:
     """Set a password and end every session of the account."""
-    check_password(password)
+    check_password(password, (account.name, account.full_name, account.email or "", hub.settings.hub_name))
     hashed = _hasher.hash(password)
     with hub.storage.catalogue.write() as tx:
         accounts.update(tx, account.id, password_hash=hashed)
@@ -288,8 +313,8 @@ def register(
     hub.check_writable()
     found = check_registration(hub, invitation)
     if address:
-        key, limit = f"register@{address}", hub.settings.rate_limit_sign_in
-        hub.rate_limits.take(key, limit, "Too many attempts to make an account.")
+        key, limit = f"register@{network_of(address)}", hub.settings.rate_limit_sign_in
+        hub.sign_in_limits.take(key, limit, "Too many attempts to make an account.")
     account = create_user(hub, name, password, full_name=full_name, email=email)
     if found:
         with hub.storage.catalogue.write() as tx:
@@ -341,11 +366,3 @@ def check_website(website: str) -> None:
     """Raises Invalid for what is no web address; an empty one is none."""
     if website and (len(website) > MAX_WEBSITE or not _WEBSITE.fullmatch(website)):
         raise Invalid(f"A website begins with https:// or http:// and has at most {MAX_WEBSITE} characters.")
-
-
-def check_password(password: str) -> None:
-    """Raises Invalid for a password that is too short or too long (NIST SP 800-63B: length, no composition rules)."""
-    if len(password) < MIN_PASSWORD:
-        raise Invalid(f"A password needs at least {MIN_PASSWORD} characters; a few words in a row make a good one.")
-    if len(password) > MAX_PASSWORD:
-        raise Invalid(f"A password may have at most {MAX_PASSWORD} characters.")

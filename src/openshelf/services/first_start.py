@@ -28,6 +28,6 @@ def create_first_user(hub: Hub) -> FirstUser | None:
     if not accounts.is_new(hub):
         return None
     password = "-".join("".join(secrets.choice(_ALPHABET) for _ in range(5)) for _ in range(4))
-    account = accounts.create_user(hub, NAME, password, is_admin=True, only_first=True)
+    account = accounts.create_user(hub, NAME, password, is_admin=True, only_first=True, is_random=True)
     _, token = tokens.create(hub, account, "first start", TokenRole.WRITE)
     return FirstUser(account.name, password, token)

@@ -20,6 +20,7 @@ class Hub:
     storage: Storage
     settings: Settings
     rate_limits: RateLimits = field(default_factory=RateLimits)
+    sign_in_limits: RateLimits = field(default_factory=RateLimits)
     slots: Slots = field(default_factory=Slots)
     downloads: DownloadCounter = field(default_factory=DownloadCounter)
     read_only_switch: Switch = field(default_factory=Switch)

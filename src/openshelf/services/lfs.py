@@ -31,6 +31,7 @@ MIN_PART_BYTES = 1024 * 1024
 FINISH_SECONDS = 3600.0
 # Nobody is held to more than this speed: a ticket for a large file is good for longer.
 _SLOWEST_BYTES_PER_SECOND = 100_000
+_LONGEST_SECONDS = 14 * 24 * 3600
 
 
 class Purpose(StrEnum):
@@ -255,7 +256,8 @@ def _upload_step(hub: Hub, actor: Actor, repo: Repo, blob: Blob, part_bytes: int
 
 
 def _seconds(hub: Hub, blob: Blob) -> int:
-    return hub.settings.signed_url_seconds + blob.size // _SLOWEST_BYTES_PER_SECOND
+    # The size is what a client claims: without an end, a ticket for a huge file would be good for ever.
+    return hub.settings.signed_url_seconds + min(blob.size // _SLOWEST_BYTES_PER_SECOND, _LONGEST_SECONDS)
 
 
 def _check_size(hub: Hub, blob: Blob) -> None:

@@ -7,6 +7,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from ipaddress import IPv4Address, IPv6Network, ip_address
 
 import anyio
 
@@ -42,11 +43,11 @@ class RateLimits:
             raise RateLimited(f"{message} Try again in {state.reset_seconds} seconds.", state.reset_seconds)
         return state
 
-    def check(self, key: str, limit: int, message: str) -> None:
-        """Raises RateLimited where ``take`` would, without counting."""
-        if limit and self._count(key, limit, 0).remaining <= 0:
-            wait = self._count(key, limit, 0).reset_seconds
-            raise RateLimited(f"{message} Try again in {wait} seconds.", wait)
+    def give_back(self, key: str) -> None:
+        """Uncount what ``take`` counted last for ``key``."""
+        with self._lock:
+            if self._counts.get(key, 0) > 0:
+                self._counts[key] -= 1
 
     def _count(self, key: str, limit: int, add: int) -> RateState:
         seconds = time.time()
@@ -60,6 +61,19 @@ class RateLimits:
                 self._counts[key] = used
         reset = int((window + 1) * WINDOW_SECONDS - seconds) + 1
         return RateState(limit, limit - used, reset)
+
+
+def network_of(address: str) -> str:
+    """What is counted as one client: an IPv4 address, or the /64 of an IPv6 one, which a single customer gets whole."""
+    try:
+        found = ip_address(address.partition("%")[0])
+    except ValueError:
+        return address[:64]
+    if isinstance(found, IPv4Address):
+        return str(found)
+    if found.ipv4_mapped:
+        return str(found.ipv4_mapped)
+    return str(IPv6Network((int(found) >> 64 << 64, 64)))
 
 
 @dataclass(slots=True)

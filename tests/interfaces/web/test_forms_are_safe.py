@@ -115,7 +115,7 @@ def test_every_page_carries_the_policy(hub: Hub, alice: Visitor) -> None:
         assert " style=" not in answer.text, path
         assert "<style" not in answer.text
         assert " onclick" not in answer.text
-        assert answer.text.count("<script") == 1
+        assert answer.text.count("<script") == answer.text.count('<script src="/static/') >= 1
 
 
 def test_policy_allows_nothing_inline_and_nothing_foreign() -> None:
@@ -152,8 +152,8 @@ base_model: '../../{HOSTILE}'
     for path in pages:
         body = [element for element in elements(alice.text(path)) if element.tag not in ("html", "head", "title")]
         scripts = [element.attributes.get("src", "") for element in body if element.tag == "script"]
-        assert len(scripts) == 1, path
         assert scripts[0].startswith("/static/openshelf."), path
+        assert all(script.startswith("/static/") for script in scripts), path
         assert not {element.tag for element in body} & {"style", "base", "iframe", "object", "embed"}, path
         assert sum(element.attributes.get("action") == "/logout" for element in body) == 1, path
         for element in body:

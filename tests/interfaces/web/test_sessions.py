@@ -60,7 +60,10 @@ def test_sign_in_makes_a_safe_cookie_and_ends_the_session_before(hub: Hub) -> No
 def test_cookie_is_secure_over_https(hub: Hub) -> None:
     visitor = Visitor(hub, address="https://testserver")
     answer = visitor.submit("/login", name="alice", password=PASSWORD)
-    assert "Secure" in next(c for c in answer.headers.get_list("set-cookie") if c.startswith(SESSION_COOKIE))
+    cookie = next(c for c in answer.headers.get_list("set-cookie") if c.startswith(f"__Host-{SESSION_COOKIE}="))
+    assert "Secure" in cookie
+    assert "Path=/;" in cookie
+    assert "Domain" not in cookie
 
 
 def test_wrong_password_and_unknown_name_look_alike(hub: Hub, stranger: Visitor) -> None:

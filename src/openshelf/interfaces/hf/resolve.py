@@ -32,8 +32,8 @@ from openshelf.xet.hashes import to_hex
 _SHOWN = re.compile(r"(?:image/(?:png|jpeg|gif|webp|avif|bmp)|(?:audio|video)/[\w.+-]+|application/pdf)\Z")
 _TEXT = re.compile(r"(?:text/[\w.+-]+|application/(?:json|xml|javascript|x-sh|toml|yaml)|[\w/.-]+\+(?:xml|json))\Z")
 _TEXT_SUFFIXES = (".md", ".txt", ".yaml", ".yml", ".toml", ".py", ".jsonl", ".gitattributes", ".gitignore")
-_SANDBOX = "default-src 'none'; sandbox"
-_SVG_SANDBOX = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox"
+_SANDBOX = "default-src 'none'; frame-ancestors 'none'; sandbox"
+_SVG_SANDBOX = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'none'; sandbox"
 _SVG = "image/svg+xml"
 _EXPOSED = "X-Repo-Commit, X-Linked-Size, X-Linked-Etag, X-Xet-Hash, X-Request-Id, ETag, Link, Content-Range"
 

@@ -9,8 +9,10 @@ from typing import Any
 
 import structlog
 from prometheus_client import Counter, Histogram
+from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from openshelf.interfaces.http.requests import client_address
 from openshelf.services.limits import WINDOW_SECONDS, RateState
 
 REQUESTS = Counter("openshelf_requests_total", "Requests answered.", ["method", "status"])
@@ -22,7 +24,13 @@ _HEADERS = (
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"same-origin"),
     (b"x-frame-options", b"DENY"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+    # Pages and files bring their own; the rest is no document, and nothing is kept of it.
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'; base-uri 'none'"),
+    (b"cache-control", b"no-store"),
 )
+_HSTS = (b"strict-transport-security", b"max-age=31536000")
+_REFUSED = (401, 403, 421, 429)
 _QUIET = ("/healthz", "/readyz", "/metrics", "/static/")
 
 log = structlog.get_logger("openshelf.http")
@@ -53,7 +61,7 @@ class RequestContext:
                 seen["status"] = message["status"]
                 SECONDS.labels(scope["method"]).observe(time.perf_counter() - started)
                 message["headers"] = [
-                    *with_defaults(message.get("headers", []), request_id),
+                    *with_defaults(message.get("headers", []), request_id, only_https=_only_https(scope)),
                     *_rate_headers(scope["state"].get("rate")),
                 ]
             elif message["type"] == "http.response.body":
@@ -67,11 +75,19 @@ class RequestContext:
                 _tell(scope, seen, time.perf_counter() - started)
 
 
-def with_defaults(headers: list[tuple[bytes, bytes]], request_id: str) -> list[tuple[bytes, bytes]]:
+def with_defaults(
+    headers: list[tuple[bytes, bytes]], request_id: str, *, only_https: bool = False
+) -> list[tuple[bytes, bytes]]:
     """``headers`` with those that every answer has; what is given already stays."""
     given = {name.lower() for name, _ in headers}
-    extra = [header for header in _HEADERS if header[0] not in given]
+    extra = [header for header in (*_HEADERS, *((_HSTS,) if only_https else ())) if header[0] not in given]
     return [*headers, (b"x-request-id", request_id.encode()), *extra]
+
+
+def _only_https(scope: Scope) -> bool:
+    """Whether the operator has said that browsers reach this hub by https, and should never try without."""
+    public_url: str = scope["app"].state.hub.settings.public_url
+    return public_url.startswith("https://")
 
 
 def _rate_headers(rate: RateState | None) -> list[tuple[bytes, bytes]]:
@@ -97,4 +113,12 @@ def _tell(scope: Scope, seen: dict[str, int], seconds: float) -> None:
         milliseconds=round(seconds * 1000, 1),
         sent=seen["sent"],
         received=seen["received"],
+        **_who(scope, seen["status"]),
     )
+
+
+def _who(scope: Scope, status: int) -> dict[str, str]:
+    """The account that asked; of who was refused the address too, so that attacks can be traced."""
+    actor = scope.get("state", {}).get("actor")
+    who = {"account": actor.name} if actor is not None and not actor.is_anonymous else {}
+    return who | ({"address": client_address(Request(scope))} if status in _REFUSED else {})

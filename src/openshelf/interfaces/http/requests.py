@@ -17,6 +17,7 @@ from openshelf.errors import BadCredentials, Invalid
 from openshelf.interfaces.http import form_tokens
 from openshelf.services import accounts, repos
 from openshelf.services.hub import Hub
+from openshelf.services.limits import network_of
 
 SESSION_COOKIE = "openshelf_session"
 _HOST = re.compile(r"[A-Za-z0-9.\-_\[\]:]{1,255}\Z")
@@ -39,6 +40,25 @@ def base_url(request: Request) -> str:
     if not _HOST.match(host) or scheme not in ("http", "https"):
         raise Invalid("The Host header of this request is not a host name.")
     return f"{scheme}://{host}"
+
+
+def is_secure(request: Request) -> bool:
+    """Whether browsers reach this hub by https."""
+    settings = hub_of(request).settings
+    if settings.public_url:
+        return settings.public_url.startswith("https://")
+    forwarded = request.headers.get("x-forwarded-proto", "") if settings.trust_forwarded else ""
+    return (forwarded.split(",")[0].strip() or request.url.scheme) == "https"
+
+
+def cookie_name(request: Request, name: str) -> str:
+    """The name under which a browser keeps a cookie: by https one that no neighbour under the same domain can set."""
+    return f"__Host-{name}" if is_secure(request) else name
+
+
+def cookie(request: Request, name: str) -> str:
+    """A cookie of this hub; empty where the browser sends none."""
+    return request.cookies.get(cookie_name(request, name), "")
 
 
 def client_address(request: Request) -> str:
@@ -96,7 +116,7 @@ def _recognise(request: Request) -> Actor:
     token = bearer_token(request)
     if token:
         return accounts.actor_by_token(hub, token)
-    secret = request.cookies.get(SESSION_COOKIE)
+    secret = cookie(request, SESSION_COOKIE)
     if secret and (request.method in _SAFE or _is_from_our_pages(request, secret)):
         found = accounts.actor_by_session(hub, secret)
         if found:
@@ -119,5 +139,5 @@ def count(request: Request, actor: Actor) -> None:
     if actor.account:
         key, limit = f"account:{actor.account.id}", hub.settings.rate_limit_requests
     else:
-        key, limit = f"address:{client_address(request)}", hub.settings.rate_limit_anonymous
+        key, limit = f"address:{network_of(client_address(request))}", hub.settings.rate_limit_anonymous
     request.state.rate = hub.rate_limits.take(key, limit, "You have sent too many requests.")

@@ -13,7 +13,7 @@ from starlette.requests import Request
 
 from openshelf.errors import Forbidden
 from openshelf.interfaces.http import form_tokens
-from openshelf.interfaces.http.requests import SESSION_COOKIE, base_url, hub_of
+from openshelf.interfaces.http.requests import SESSION_COOKIE, base_url, cookie, hub_of
 from openshelf.services.hub import Hub
 
 FIELD = "csrf"
@@ -22,7 +22,7 @@ COOKIE = "openshelf_form"
 
 def secret_of(request: Request) -> str | None:
     """The browser's secret that tokens are bound to, where it has one yet."""
-    return request.cookies.get(SESSION_COOKIE) or request.cookies.get(COOKIE)
+    return cookie(request, SESSION_COOKIE) or cookie(request, COOKIE) or None
 
 
 def new_secret() -> str:

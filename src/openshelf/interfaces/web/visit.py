@@ -14,7 +14,7 @@ from openshelf.domain.access import may_administer_hub
 from openshelf.domain.names import RepoKind
 from openshelf.domain.people import ANONYMOUS, Account, Actor
 from openshelf.errors import NotSignedIn
-from openshelf.interfaces.http.requests import SESSION_COOKIE, base_url, hub_of
+from openshelf.interfaces.http.requests import SESSION_COOKIE, base_url, cookie, cookie_name, hub_of, is_secure
 from openshelf.interfaces.web import csrf, languages, templating
 from openshelf.interfaces.web.languages import Language
 from openshelf.services.hub import Hub
@@ -122,20 +122,24 @@ class Visit:
     def set_cookie(self, response: Response, name: str, value: str, seconds: int | None = _YEAR) -> None:
         """A cookie that only this hub's own pages see; ``seconds`` None ends it with the browser."""
         response.set_cookie(
-            name, value, max_age=seconds, path="/", secure=self._is_secure(), httponly=True, samesite="lax"
+            cookie_name(self.request, name),
+            value,
+            max_age=seconds,
+            path="/",
+            secure=is_secure(self.request),
+            httponly=True,
+            samesite="lax",
         )
 
     def forget_cookie(self, response: Response, name: str) -> None:
-        response.delete_cookie(name, path="/", secure=self._is_secure(), httponly=True, samesite="lax")
+        named, secure = cookie_name(self.request, name), is_secure(self.request)
+        response.delete_cookie(named, path="/", secure=secure, httponly=True, samesite="lax")
 
     def session_secret(self) -> str:
-        return self.request.cookies.get(SESSION_COOKIE, "")
-
-    def _is_secure(self) -> bool:
-        return self.base_url.startswith("https://")
+        return cookie(self.request, SESSION_COOKIE)
 
     def _context(self) -> dict[str, Any]:
-        theme = self.request.cookies.get(THEME_COOKIE, "")
+        theme = cookie(self.request, THEME_COOKIE)
         return {
             "hub_name": self.hub.settings.hub_name,
             "account": self.actor.account,

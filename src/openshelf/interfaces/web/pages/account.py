@@ -11,6 +11,7 @@ from openshelf.interfaces.web.pages.sessions import start_session
 from openshelf.interfaces.web.routing import page
 from openshelf.interfaces.web.visit import Visit
 from openshelf.services import accounts
+from openshelf.services.passwords import MIN_PASSWORD
 
 
 def show(visit: Visit) -> Response:
@@ -46,10 +47,10 @@ def change_password(visit: Visit, form: Form) -> Response:
         except BadCredentials:
             form.fail("current", visit.gettext("This is not your present password."))
     with form.blame("password", Invalid):
-        accounts.check_password(form.exact("password"))
+        if not form.errors:
+            accounts.change_password(hub, account, form.exact("password"))
     if form.errors:
         return _page(visit, _profile(visit), 422, password_form=form)
-    accounts.change_password(hub, account, form.exact("password"))
     secret = accounts.start_session(hub, account, visit.request.headers.get("user-agent", ""))
     return start_session(visit, secret, "/settings/account?done=password")
 
@@ -57,6 +58,11 @@ def change_password(visit: Visit, form: Form) -> Response:
 def end_session(visit: Visit, _form: Form) -> Response:
     accounts.end_session(visit.hub, visit.account, visit.part("session"))
     return visit.redirect("/settings/account?done=session")
+
+
+def end_other_sessions(visit: Visit, _form: Form) -> Response:
+    accounts.end_other_sessions(visit.hub, visit.account, visit.session_secret())
+    return visit.redirect("/settings/account?done=sessions")
 
 
 def to_account(visit: Visit) -> Response:
@@ -70,7 +76,7 @@ def _page(visit: Visit, form: Form, status: int = 200, password_form: Form | Non
         status=status,
         form=form,
         password_form=password_form or Form(),
-        least=accounts.MIN_PASSWORD,
+        least=MIN_PASSWORD,
         sessions=accounts.sessions(visit.hub, visit.account),
         current=known[1].id if known else "",
         memberships=accounts.memberships(visit.hub, visit.account),
@@ -82,5 +88,6 @@ routes = [
     page("/settings", to_account),
     page("/settings/account", show, rename),
     page("/settings/password", to_account, change_password),
+    page("/settings/sessions/end", submit=end_other_sessions),
     page("/settings/sessions/{session:segment}/end", submit=end_session),
 ]

@@ -12,6 +12,7 @@ from openshelf.interfaces.web.forms import Form
 from openshelf.interfaces.web.routing import page
 from openshelf.interfaces.web.visit import THEME_COOKIE, THEMES, Visit
 from openshelf.services import accounts
+from openshelf.services.passwords import MIN_PASSWORD
 
 
 def start_session(visit: Visit, secret: str, to: str) -> Response:
@@ -127,11 +128,11 @@ def _sign_in_page(visit: Visit, form: Form, status: int = 200) -> Response:
 
 
 def _setup_page(visit: Visit, form: Form, status: int = 200) -> Response:
-    return visit.page("setup.html", status=status, form=form, least=accounts.MIN_PASSWORD)
+    return visit.page("setup.html", status=status, form=form, least=MIN_PASSWORD)
 
 
 def _join_page(visit: Visit, form: Form, status: int = 200) -> Response:
-    return visit.page("join.html", status=status, form=form, least=accounts.MIN_PASSWORD)
+    return visit.page("join.html", status=status, form=form, least=MIN_PASSWORD)
 
 
 routes = [
