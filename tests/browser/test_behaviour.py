@@ -36,7 +36,7 @@ PAGES = [
     f"/alice/{LONG}/edit/main/README.md", f"/alice/{LONG}/edit/main/data.bin", f"/alice/{LONG}/delete/main/folder",
     "/new", "/settings/account", "/settings/tokens", "/organizations/new", "/organizations/shelf/members",
     "/administration", "/administration/users", "/administration/organizations", "/administration/storage",
-    "/administration/jobs", "/administration/health", "/administration/quotas/alice", "/docs/api", "/logout",
+    "/administration/jobs", "/administration/health", "/administration/quotas/alice", "/docs/api", "/docs/design", "/logout",
 ]  # fmt: skip
 RULES = {"light": "{ resultTypes: ['violations'] }", "dark": "{ runOnly: ['color-contrast'] }"}
 WITHOUT_ACCOUNT = ["/", "/login", f"/alice/{LONG}", "/alice/bare"]

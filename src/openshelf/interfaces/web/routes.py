@@ -10,6 +10,7 @@ from openshelf.interfaces.web.pages import (
     administration,
     branches,
     compare,
+    design,
     file,
     files,
     history,
@@ -33,6 +34,7 @@ routes: list[BaseRoute] = [
     *organisations.routes,
     *administration.routes,
     *reference.routes,
+    *design.routes,
     *lists.routes,
     # From here on the first part of an address is an owner's name, or a kind and then an owner's name.
     *edit.routes,
