@@ -197,4 +197,3 @@ def check_orphans(hub: Hub, repair: bool) -> list[Fault]:
 
 def _orphan(subject: str, mended: bool) -> Fault:
     return Fault(subject, "no row of the catalogue knows this file", lost=False, mended=mended)
-

@@ -60,13 +60,13 @@ def reconstruct(hub: Hub, file: XetFile, byte_range: tuple[int, int] | None = No
 def sign_ranges(hub: Hub, xorb_hash: bytes, ranges: Iterable[FetchRange]) -> str:
     """A text that lets whoever holds it read these bytes of a xorb, and no others, for a while."""
     spans = ",".join(f"{item.byte_start}-{item.byte_end}" for item in ranges)
-    return signing.sign(hub, _purpose(xorb_hash), {"r": spans}, hub.settings.signed_url_seconds)
+    return signing.sign(hub, data_purpose(xorb_hash), {"r": spans}, hub.settings.signed_url_seconds)
 
 
 def check_ranges(hub: Hub, xorb_hash: bytes, signature: str, wanted: Iterable[tuple[int, int]]) -> None:
     """Raises Forbidden unless the ``wanted`` half-open ranges may be read, and still may."""
     try:
-        data = signing.verify(hub, _purpose(xorb_hash), signature)
+        data = signing.verify(hub, data_purpose(xorb_hash), signature)
     except BadCredentials as error:
         raise Forbidden(error.message) from None
     spans = (span.split("-") for span in data["r"].split(","))
@@ -76,5 +76,6 @@ def check_ranges(hub: Hub, xorb_hash: bytes, signature: str, wanted: Iterable[tu
             raise Forbidden(f"This address does not give bytes {start} to {end - 1}; ask for the reconstruction again.")
 
 
-def _purpose(xorb_hash: bytes) -> str:
+def data_purpose(xorb_hash: bytes) -> str:
+    """What addresses of the bytes of a xorb are signed for."""
     return f"xet-data:{to_hex(xorb_hash)}"

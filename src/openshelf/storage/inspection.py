@@ -14,6 +14,7 @@ from openshelf.errors import StorageFault
 from openshelf.storage.catalogue.migrate import head_revision
 from openshelf.storage.locks import DiskLocks
 from openshelf.storage.store import CATALOGUE_FILE, FORMAT_FILE, SECRET_FILE, SERVER_LOCK, TEMPORARY, check_format
+from openshelf.xet.hashes import to_hex
 
 _NETWORK = ("nfs", "cifs", "smb", "9p", "fuse.sshfs", "glusterfs", "ceph", "lustre")
 
@@ -111,6 +112,20 @@ def smallest_whole_blob(root: Path) -> Sample | None:
     except sqlite3.Error as error:
         raise StorageFault(f"{root / CATALOGUE_FILE} cannot be read: {error}.") from error
     return Sample(*row) if row else None
+
+
+def smallest_xorb(root: Path) -> tuple[bytes, Path] | None:
+    """Hash and file of a xorb that can be read to try the way. Raises StorageFault."""
+    query = "SELECT hash FROM xorbs WHERE damaged_at IS NULL ORDER BY stored_bytes LIMIT 1"
+    try:
+        with closing(sqlite3.connect(f"file:{root / CATALOGUE_FILE}?mode=ro", uri=True)) as connection:
+            row = connection.execute(query).fetchone()
+    except sqlite3.Error as error:
+        raise StorageFault(f"{root / CATALOGUE_FILE} cannot be read: {error}.") from error
+    if row is None:
+        return None
+    name = to_hex(row[0])
+    return row[0], root / "xorbs" / name[:2] / name[2:4] / name
 
 
 def secret(root: Path) -> bytes:

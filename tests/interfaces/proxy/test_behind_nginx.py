@@ -16,6 +16,7 @@ import httpx
 import pytest
 
 from openshelf.services.handing_over import try_download
+from openshelf.storage.catalogue.schema import blobs
 from tests.hubs import add_user
 from tests.interfaces.proxy.nginx import nginx
 from tests.served import Served, serve
@@ -203,17 +204,24 @@ def test_metrics_stay_inside(behind: Behind) -> None:
         assert client.get("/healthz").text == "ok\n"
 
 
-def test_doctor_tries_the_way_of_stored_files(behind: Behind, whole: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_doctor_tries_the_way_of_stored_files(
+    behind: Behind, whole: str, chunked: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", str(behind.folder / "authority.pem"))
     root = behind.served.hub.storage.root
     assert try_download(root, behind.url, "/stored/").problem == ""
     assert "cannot be fetched" in str(try_download(root, "https://127.0.0.1:1", "/stored/").problem)
     direct = try_download(root, behind.served.url, "/stored/")
     assert "no nginx takes them" in str(direct.problem)
-    folder = root / "blobs"
-    folder.rename(root / "elsewhere")
-    try:
-        lost = try_download(root, behind.url, "/stored/")
-    finally:
-        (root / "elsewhere").rename(folder)
-    assert lost.problem
+    for folder in (root / "blobs", root / "xorbs"):
+        folder.rename(root / "elsewhere")
+        try:
+            with pytest.raises(OSError, match="No such file"):
+                try_download(root, behind.url, "/stored/")
+        finally:
+            (root / "elsewhere").rename(folder)
+        # Without whole blobs a xorb is tried.
+        with behind.served.hub.storage.catalogue.write() as tx:
+            tx.execute(blobs.update().values(is_whole=False))
+        assert try_download(root, behind.url, "/stored/").problem == ""
+    assert "no nginx takes them" in str(try_download(root, behind.served.url, "/stored/").problem)

@@ -21,8 +21,8 @@ _MB = 1_000_000
 
 
 @click.command(
-    epilog="The server does the same by itself, slowly, every scrub_days (see `openshelf settings`). Exit code: 0 where "
-    "nothing is damaged, 1 where something is, 2 where the scrub could not run."
+    epilog="The server does the same by itself, slowly, every scrub_days (see `openshelf settings`). Exit code: 0 "
+    "where nothing is damaged, 1 where something is, 2 where the scrub could not run."
 )
 @click.option("--status", is_flag=True, help="Read nothing; say how far it is and what is known to be damaged.")
 @click.option("--resume", is_flag=True, help="Go on where the last run was interrupted.")
