@@ -7,6 +7,7 @@
     │   ├── EntryNotFound
     │   ├── BlobNotFound
     │   ├── PullNotFound
+    │   ├── PageNotFound           a list that is shorter than the page of it that was asked for
     │   └── AccountNotFound
     ├── AccessDenied
     │   ├── NotSignedIn            nobody is signed in and somebody must be
@@ -81,6 +82,14 @@ class BlobNotFound(NotFound):
 class PullNotFound(NotFound):
     def __init__(self, number: int) -> None:
         super().__init__(f"There is no pull request or discussion number {number} in this repository.")
+
+
+class PageNotFound(NotFound):
+    """``number`` counts from 1."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(f"This list ends before page {number}; ask for an earlier page.")
+        self.number = number
 
 
 class AccountNotFound(NotFound):

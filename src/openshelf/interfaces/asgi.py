@@ -91,11 +91,11 @@ def speech_of(path: str) -> ErrorSpeech:
     return hf_error
 
 
-async def _answer(request: Request, error: OpenshelfError) -> Response:
+async def _answer(request: Request, error: OpenshelfError, status: int | None = None) -> Response:
     if isinstance(error, StorageFault):
         log.error("storage fault", path=request.url.path, fault=error.message)
     if is_for_people(request):
-        return await to_thread.run_sync(page_error, request, error)
+        return await to_thread.run_sync(page_error, request, error, status)
     return speech_of(request.scope["path"])(request, error)
 
 
@@ -121,7 +121,7 @@ async def _on_http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     if error.status_code == 404:
         return await _answer(request, NotFound("There is nothing at this address."))
-    response = await _answer(request, Unsupported(str(error.detail)))
+    response = await _answer(request, Unsupported(str(error.detail)), error.status_code)
     response.status_code = error.status_code
     response.headers.update(error.headers or {})
     return response

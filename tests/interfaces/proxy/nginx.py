@@ -52,6 +52,7 @@ def configuration(folder: Path, hub_port: int, data: Path, ports: tuple[int, int
         "    listen [::]:443 ssl http2;\n": "",
         "/etc/letsencrypt/live/hub.example.org/fullchain.pem": str(certificate),
         "/etc/letsencrypt/live/hub.example.org/privkey.pem": str(key),
+        "/var/www/openshelf/": f"{folder}/",
         "/var/lib/openshelf/": f"{data}/",
     }
     text = block[1]

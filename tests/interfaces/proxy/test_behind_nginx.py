@@ -15,10 +15,11 @@ from pathlib import Path
 import httpx
 import pytest
 
+from openshelf.interfaces.web.plain_page import maintenance_page
 from openshelf.services.handing_over import try_download
 from openshelf.storage.catalogue.schema import blobs
 from tests.hubs import add_user
-from tests.interfaces.proxy.nginx import nginx
+from tests.interfaces.proxy.nginx import free_port, nginx
 from tests.served import Served, serve
 
 pytestmark = pytest.mark.skipif(
@@ -225,3 +226,19 @@ def test_doctor_tries_the_way_of_stored_files(
             tx.execute(blobs.update().values(is_whole=False))
         assert try_download(root, behind.url, "/stored/").problem == ""
     assert "no nginx takes them" in str(try_download(root, behind.served.url, "/stored/").problem)
+
+
+def test_while_the_hub_is_down_people_see_a_page(tmp_path: Path) -> None:
+    """The page of ``openshelf maintenance``, with a status that tells programs to come back."""
+    folder = tmp_path / "nginx"
+    with nginx(folder, free_port(), tmp_path) as port:
+        (folder / "down.html").write_text(maintenance_page("City <Library>"))
+        context = ssl.create_default_context(cafile=folder / "authority.pem")
+        for method in ("GET", "POST"):
+            answer = httpx.request(method, f"https://127.0.0.1:{port}/alice/model", verify=context, trust_env=False)
+            assert answer.status_code == 503
+            assert answer.headers["retry-after"] == "30"
+            assert answer.headers["content-type"] == "text/html"
+            assert "Back soon" in answer.text
+            assert "City &lt;Library&gt;" in answer.text
+            assert "http" not in answer.text

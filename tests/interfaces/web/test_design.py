@@ -16,7 +16,9 @@ SHEETS = {path.name: path.read_text(encoding="utf-8") for path in sorted(FOLDER.
 SCRIPTS = "\n".join(path.read_text(encoding="utf-8") for path in FOLDER.glob("static/**/*.js"))
 CODE = "\n".join(path.read_text(encoding="utf-8") for path in FOLDER.parents[1].rglob("*.py"))
 MACRO = re.compile(r"\{%-? macro (\w+)\(.*?endmacro", re.DOTALL)
-MADE_ELSEWHERE = re.compile(r"hl-\w+|markdown-alert-\w+|level-\d|size-\w+|json-\w+|highlight|notranslate|task-list.*|footnote.*")
+MADE_ELSEWHERE = re.compile(
+    r"hl-\w+|markdown-alert-\w+|level-\d|size-\w+|json-\w+|highlight|notranslate|task-list.*|footnote.*"
+)
 """Classes whose names are put together, or that the Markdown renderer and the highlighter write."""
 
 

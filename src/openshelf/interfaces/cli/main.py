@@ -21,6 +21,7 @@ _COMMANDS = {
     "gc": "Remove bytes that nothing refers to any more.",
     "backup": "Copy the data folder while the hub runs.",
     "restore": "Make a data folder from a backup, and verify it.",
+    "maintenance": "Print the page that a proxy shows while the hub is down.",
     "settings": "Show the settings in force and where each came from.",
 }
 

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+import structlog
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import HTMLResponse, Response
 
 from openshelf import errors
 from openshelf.domain.people import ANONYMOUS, Actor
 from openshelf.errors import OpenshelfError
 from openshelf.interfaces.hf.errors import error_response as hf_error
 from openshelf.interfaces.http.errors import code_of, header_text, headers_of, public_message, status_of
-from openshelf.interfaces.http.requests import actor_of
-from openshelf.interfaces.web.visit import Visit, visit_of
+from openshelf.interfaces.http.requests import actor_of, hub_of
+from openshelf.interfaces.web.error_words import explain
+from openshelf.interfaces.web.plain_page import plain_page
+from openshelf.interfaces.web.visit import CONTENT_SECURITY_POLICY, visit_of
 
 _PROGRAMS = ("/api/", "/v1/", "/v2/", "/static/", "/oauth/", "/openapi.json", "/healthz", "/readyz", "/metrics")
+
+log = structlog.get_logger("openshelf.web")
 
 
 def is_for_people(request: Request) -> bool:
@@ -24,15 +27,19 @@ def is_for_people(request: Request) -> bool:
     return wants_html and not request.scope["path"].startswith(_PROGRAMS)
 
 
-def error_response(request: Request, error: OpenshelfError) -> Response:
-    """The page about a failed request; programs get the JSON of the Hub protocol. Reads the catalogue."""
+def error_response(request: Request, error: OpenshelfError, status: int | None = None) -> Response:
+    """The page about a failed request; programs get the JSON of the Hub protocol. Reads the catalogue.
+
+    ``status``: that of HTTP itself, where the error has none of its own.
+    """
     if not is_for_people(request):
         return hf_error(request, error)
-    visit = visit_of(request, _who(request))
-    if isinstance(error, errors.NotSignedIn) and request.method in ("GET", "HEAD"):
-        return visit.sign_in_first()
-    status = status_of(error)
-    response = visit.page("error.html", status=status, code=status, **_words(visit, error))
+    status = status or status_of(error)
+    try:
+        response = _page(request, error, status)
+    except Exception:
+        log.exception("the page about an error could not be made", path=request.url.path)
+        response = _plain(request, status)
     response.headers.update(headers_of(error))
     response.headers["X-Error-Message"] = header_text(public_message(error))
     if code := code_of(error):
@@ -40,43 +47,39 @@ def error_response(request: Request, error: OpenshelfError) -> Response:
     return response
 
 
+def _page(request: Request, error: OpenshelfError, status: int) -> Response:
+    visit = visit_of(request, _who(request))
+    if isinstance(error, errors.NotSignedIn) and request.method in ("GET", "HEAD"):
+        return visit.sign_in_first()
+    wanted = request.scope["path"].rstrip("/").rpartition("/")[2]
+    is_missing = isinstance(error, errors.NotFound)
+    return visit.page(
+        "error.html",
+        status=status,
+        code=status,
+        said=explain(visit, error, status),
+        offers_search=is_missing and not isinstance(error, errors.PageNotFound),
+        offers_sign_in=isinstance(error, errors.NotFound | errors.AccessDenied | errors.RateLimited)
+        and visit.actor.is_anonymous,
+        wanted=wanted[:100],
+        request_id=getattr(request.state, "request_id", "") if status >= 500 else "",
+    )
+
+
+def _plain(request: Request, status: int) -> Response:
+    request_id = getattr(request.state, "request_id", "")
+    text = plain_page(
+        hub_of(request).settings.hub_name,
+        "Something went wrong in the hub",
+        "This page could not be made; the fault is the hub's, and nothing of yours is lost by it.",
+        f"Try again in a minute. The administrator finds the fault in the log under {request_id}.",
+        way=("/", "To the first page"),
+    )
+    return HTMLResponse(text, status, {"Cache-Control": "no-store", "Content-Security-Policy": CONTENT_SECURITY_POLICY})
+
+
 def _who(request: Request) -> Actor:
     try:
         return actor_of(request)
     except OpenshelfError:
         return ANONYMOUS
-
-
-def _words(visit: Visit, error: OpenshelfError) -> dict[str, Any]:
-    """Heading, explanation and suggestions. A private repo and a missing one are told of in the same words."""
-    _ = visit.gettext
-    detail = public_message(error)
-    wanted = visit.request.scope["path"].rstrip("/").rpartition("/")[2]
-    match error:
-        case errors.RepoNotFound() | errors.AccountNotFound():
-            heading = _("There is nothing here that you can see")
-            detail = _("No repository or person has this address, or it is private and you may not read it.")
-        case errors.NotFound():
-            heading = _("There is nothing at this address")
-        case errors.AccessDenied():
-            heading = _("You may not do this")
-        case errors.RateLimited():
-            heading = _("Too many requests")
-        case errors.LimitExceeded():
-            heading = _("This is more than the hub takes")
-        case errors.Conflict():
-            heading = _("This is not possible as things are")
-        case errors.Unavailable():
-            heading = _("Not now")
-        case errors.Invalid() | errors.Unsupported():
-            heading = _("The hub does not understand this request")
-        case _:
-            heading = _("Something went wrong in the hub")
-    return {
-        "heading": heading,
-        "detail": detail,
-        "offers_search": isinstance(error, errors.NotFound),
-        "offers_sign_in": isinstance(error, errors.NotFound | errors.AccessDenied) and visit.actor.is_anonymous,
-        "wanted": wanted[:100],
-        "request_id": getattr(visit.request.state, "request_id", "") if status_of(error) >= 500 else "",
-    }

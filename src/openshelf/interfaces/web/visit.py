@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+from collections.abc import Sized
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
@@ -13,7 +14,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from openshelf.domain.access import may_administer_hub
 from openshelf.domain.names import RepoKind
 from openshelf.domain.people import ANONYMOUS, Account, Actor
-from openshelf.errors import NotSignedIn
+from openshelf.errors import NotSignedIn, PageNotFound
 from openshelf.interfaces.http.requests import SESSION_COOKIE, base_url, cookie, cookie_name, hub_of, is_secure
 from openshelf.interfaces.web import csrf, languages, templating
 from openshelf.interfaces.web.languages import Language
@@ -65,6 +66,9 @@ class Visit:
     def gettext(self, message: str) -> str:
         return self.language.gettext(message)
 
+    def ngettext(self, singular: str, plural: str, number: int) -> str:
+        return self.language.ngettext(singular, plural, number) % {"num": number}
+
     @property
     def place(self) -> str:
         """Where a page of this hub can send people back to: here, unless this address takes forms alone."""
@@ -88,6 +92,11 @@ class Visit:
         """A number from the query, from 0 to ``most``."""
         text = self.asked(name)
         return min(int(text), most) if text.isdecimal() and len(text) < 12 else default
+
+    def check_page(self, number: int, rows: Sized) -> None:
+        """Raises PageNotFound where a list ends before its page ``number``, counted from 0."""
+        if number and not rows:
+            raise PageNotFound(number + 1)
 
     def page(self, template: str, *, status: int = 200, secret: bool = False, **values: Any) -> Response:
         """The page made of a template. ``secret`` keeps it out of the browser's caches altogether."""

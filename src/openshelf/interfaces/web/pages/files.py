@@ -45,6 +45,7 @@ def show_folder(visit: Visit, repo: Repo) -> Response:
     entries = sorted(entries, key=lambda entry: (not entry.is_folder, entry.name))
     number = visit.asked_number("p", most=MAX_LISTED // PAGE)
     here = entries[number * PAGE : (number + 1) * PAGE]
+    visit.check_page(number, here)
     commits = trees.last_commits(git, found.commit, here)
     known = arrivals.find(visit.hub, repo, [entry.blob.sha256 for entry in here if entry.blob])
     rows = [_row(entry, known, commits.get(entry.path)) for entry in here]

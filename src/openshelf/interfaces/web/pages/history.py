@@ -36,6 +36,7 @@ def show(visit: Visit, repo: Repo) -> Response:
     git, found = revision(visit, repo)
     number = visit.asked_number("p", most=_MOST_PAGES)
     commits = history.log(git, found.commit, offset=number * PAGE, limit=PAGE + 1)
+    visit.check_page(number, commits)
     place = addresses.commits(repo, found.asked)
     return visit.page(
         "commits.html",

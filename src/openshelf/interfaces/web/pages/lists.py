@@ -80,6 +80,8 @@ def _list(
         shown=_EVERY_VALUE if expanded else facet_links.SHOWN + 1,
         kinds=fixed_kind is None,
     )
+    if found.total:
+        visit.check_page(number, found.repos or shown[: bool(expanded)])
     return visit.page(
         template,
         kind=fixed_kind,

@@ -24,6 +24,7 @@ def show(visit: Visit) -> Response:
     number = visit.asked_number("p", most=_MOST // PAGE)
     found = visit.hub.storage.jobs.list([state] if state else (), limit=(number + 1) * PAGE + 1)[number * PAGE :]
     asked = state.value if state else ""
+    visit.check_page(number, found)
     return visit.page(
         "admin_jobs.html",
         jobs=found[:PAGE],

@@ -52,6 +52,7 @@ def _page(visit: Visit, form: Form) -> Response:
         limit=PAGE + 1,
         offset=number * PAGE,
     )
+    visit.check_page(number, found)
     return visit.page(
         "admin_organisations.html",
         form=form,

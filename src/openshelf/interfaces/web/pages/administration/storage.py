@@ -19,6 +19,7 @@ def show(visit: Visit) -> Response:
     visit.check_signed_in()
     number = visit.asked_number("p")
     owners = usage.of_owners(visit.hub, visit.actor, limit=PAGE + 1, offset=number * PAGE)
+    visit.check_page(number, owners)
     return visit.page(
         "admin_storage.html",
         use=usage.of_hub(visit.hub, visit.actor),

@@ -58,6 +58,7 @@ def _page(visit: Visit, form: Form, status: int = 200, link: str = "") -> Respon
     search, start = visit.asked("q"), visit.asked_number("p") * PAGE
     found = administration.users(visit.hub, visit.actor, search=search, limit=PAGE + 1, offset=start)
     number = visit.asked_number("p")
+    visit.check_page(number, found)
     return visit.page(
         "admin_users.html",
         status=status,
