@@ -10,14 +10,16 @@ import hashlib
 import json
 import os
 import random
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import urlsplit
 
 FOLDER = Path(os.environ.get("OPENSHELF_SOAK_FOLDER", "."))
-PAUSE_SECONDS = 0.3
+PAUSE_SECONDS = 0.1
 GIVE_UP_SECONDS = 1800.0
 
 Upload = Callable[[int, random.Random], dict[str, str]]
@@ -26,7 +28,8 @@ Upload = Callable[[int, random.Random], dict[str, str]]
 def main() -> None:
     kind = sys.argv[1]
     upload = {"xet": _xet, "commit": _commit, "lfs": _lfs, "git": _git}[kind]
-    ledger, stop, number = FOLDER / "ledger.jsonl", FOLDER / "stop", 0
+    ledger, stop = FOLDER / "ledger.jsonl", FOLDER / "stop"
+    number = len(ledger.read_text().splitlines()) if ledger.exists() else 0
     while not stop.exists():
         number += 1
         began, tries, said = time.monotonic(), 0, ""
@@ -37,12 +40,25 @@ def main() -> None:
                 break
             except Exception as error:  # whatever a client says when its hub is gone
                 said = f"{type(error).__name__}: {error}"[-2000:]
+                (FOLDER / "said").write_text(f"upload {number}, try {tries}: {said}")
                 if time.monotonic() - began > GIVE_UP_SECONDS:
                     (FOLDER / "stuck").write_text(f"upload {number} did not succeed in {tries} tries: {said}")
                     return
-                time.sleep(PAUSE_SECONDS)
+                _wait_for_hub()
         with ledger.open("a") as file:
             file.write(json.dumps({"kind": kind, "number": number, "tries": tries, "said": said[:300], **facts}) + "\n")
+
+
+def _wait_for_hub() -> None:
+    """A pause, and more of it while nobody listens: to try in vain would only take the processor from the hub."""
+    address, until = urlsplit(os.environ["HF_ENDPOINT"]), time.monotonic() + 20
+    time.sleep(PAUSE_SECONDS)
+    while time.monotonic() < until:
+        try:
+            socket.create_connection((str(address.hostname), int(address.port or 80)), timeout=5).close()
+            return
+        except OSError:
+            time.sleep(0.1)
 
 
 def _xet(number: int, rng: random.Random) -> dict[str, str]:
@@ -63,7 +79,7 @@ def _commit(number: int, rng: random.Random) -> dict[str, str]:
 
     content = rng.randbytes(200).hex().encode()
     card = f"---\nlicense: mit\n---\n# Card number {number}\n".encode()
-    repo = "ada/shared" if number % 3 == 0 else "ada/commit"
+    repo = "ada/shared" if number % 3 == 0 else "ada/texts"
     operations = [CommitOperationAdd(f"text/{number}.txt", content), CommitOperationAdd("README.md", card)]
     done = HfApi().create_commit(repo, operations, commit_message=f"commit {number}")
     return {"repo": repo, "commit": done.oid, "path": f"text/{number}.txt", "sha256": _sha256(content)}
@@ -80,13 +96,14 @@ def _git(number: int, rng: random.Random) -> dict[str, str]:
 
 
 def _push(name: str, path: str, content: bytes, number: int) -> dict[str, str]:
-    copy = FOLDER / "copy"
+    copy, address = FOLDER / "copy", f"{os.environ['OPENSHELF_SOAK_REMOTE']}/ada/{name}"
     if not (copy / ".git").exists():
-        address = f"{os.environ['OPENSHELF_SOAK_REMOTE']}/ada/{name}"
         _run(FOLDER, "clone", "--quiet", address, "copy")
         if name == "lfs":
             _run(copy, "lfs", "install", "--local")
             _run(copy, "lfs", "track", "*.weights")
+    # A run that was taken up again has another port.
+    _run(copy, "remote", "set-url", "origin", address)
     target = copy / path
     if not target.exists():
         target.parent.mkdir(exist_ok=True)

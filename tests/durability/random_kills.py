@@ -1,7 +1,7 @@
 """A real server that is killed at random while four real clients upload; they retry until they are done.
 
-``run(folder, kills)`` does it and returns what was found. The seed makes the moments of the kills the same again, as
-far as a machine does the same again.
+``run(folder, kills)`` does it and returns what was found. It may be ended at any time, by SIGTERM too: what was counted
+lies in ``found.json``, and the next run on the same folder goes on from there.
 """
 
 from __future__ import annotations
@@ -29,11 +29,16 @@ from openshelf.services import fetch, repos
 from openshelf.services.hub import Hub
 from openshelf.settings import Settings
 from tests.durability import state
+from tests.durability.nursery import Forked, Nursery
 from tests.hubs import actor, add_user
 
 CLIENTS = ("xet", "commit", "lfs", "git")
 READY_SECONDS = 60.0
-CHECK_EVERY = 25
+WORKERS = 2
+"""While one of the processes is killed, the other goes on: so it is that there is something to be killed in."""
+CHECK_EVERY = 50
+DEEP_EVERY = 200
+FINISH_SECONDS = 300.0
 _SETTINGS = {
     "rate_limit_requests": "0",
     "rate_limit_anonymous": "0",
@@ -54,6 +59,26 @@ class Found:
     faults: list[str] = field(default_factory=list)
     seconds: float = 0.0
 
+    @classmethod
+    def kept(cls, folder: Path) -> Found:
+        """What former runs on this folder have counted."""
+        path = folder / "found.json"
+        if not path.exists():
+            return cls()
+        values = json.loads(path.read_text())
+        return cls(**values | {name: Counter(values[name]) for name in ("kills", "uploads")})
+
+    def keep(self, folder: Path) -> None:
+        fresh = folder / "found.json.new"
+        fresh.write_text(json.dumps(vars(self)))
+        fresh.replace(folder / "found.json")
+
+
+def environment() -> dict[str, str]:
+    """What servers find in theirs."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("OPENSHELF_")}
+    return kept | {f"OPENSHELF_{name.upper()}": value for name, value in _SETTINGS.items()}
+
 
 @dataclass
 class Server:
@@ -61,7 +86,9 @@ class Server:
 
     folder: Path
     port: int = 0
-    process: subprocess.Popen[bytes] | None = None
+    workers: int = 1
+    nursery: Nursery | None = None
+    process: subprocess.Popen[bytes] | Forked | None = None
 
     def __post_init__(self) -> None:
         with socket.socket() as listener:
@@ -73,12 +100,14 @@ class Server:
         return f"http://127.0.0.1:{self.port}"
 
     def start(self) -> None:
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("OPENSHELF_")}
-        environment |= {f"OPENSHELF_{name.upper()}": value for name, value in _SETTINGS.items()}
         options = ["--data", str(self.folder / "data"), "--port", str(self.port), "--no-first-user"]
+        options += ["--workers", str(self.workers)]
+        if self.nursery is not None:
+            self.process = self.nursery.start(options, self.folder / "hub.log")
+            return
         with (self.folder / "hub.log").open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "openshelf", "serve", *options], stdout=log, stderr=log, env=environment
+                [sys.executable, "-m", "openshelf", "serve", *options], stdout=log, stderr=log, env=environment()
             )
 
     def wait(self) -> bool:
@@ -88,13 +117,13 @@ class Server:
             if self.process is None or self.process.poll() is not None:
                 return False
             try:
-                if httpx.get(f"{self.url}/readyz", timeout=2, trust_env=False).status_code == 200:
+                if httpx.get(f"{self.url}/readyz", timeout=5, trust_env=False, verify=False).status_code == 200:
                     return True
             except httpx.TransportError:
                 time.sleep(0.02)
         return False
 
-    def kill(self, *, whole: bool) -> None:
+    def kill(self, *, whole: bool, number: int = 0) -> None:
         """SIGKILL to the server with all its processes, or to one that serves alone: the server starts another."""
         assert self.process is not None
         children = _children(self.process.pid)
@@ -104,7 +133,7 @@ class Server:
             _wait_until_gone(children)
             self.process = None
         else:
-            _kill(children[-1])
+            _kill(children[number % len(children)])
 
     def stop(self) -> None:
         if self.process is not None:
@@ -117,22 +146,35 @@ class Server:
 
 
 def run(
-    folder: Path, kills: int, *, seed: int = 1, seconds: float = 0.0, tell: Callable[[str], None] = lambda _: None
+    folder: Path,
+    kills: int,
+    *,
+    seed: int = 1,
+    seconds: float = 0.0,
+    tell: Callable[[str], None] = lambda _: None,
+    is_over: Callable[[], bool] = lambda: False,
 ) -> Found:
-    """Kill the server so many times, or until ``seconds`` are over; then let the clients finish, and check it all."""
-    began, rng, found = time.monotonic(), random.Random(seed), Found()
+    """Kill the server so many times in all; then let the clients finish, and check it all.
+
+    Ends sooner after ``seconds``, or when ``is_over`` says so.
+    """
+    found = Found.kept(folder)
+    began, rng = time.monotonic() - found.seconds, random.Random(seed + found.kills.total())
     token = _begin(folder)
-    server = Server(folder)
+    nursery = Nursery(environment())
+    server = Server(folder, workers=WORKERS, nursery=nursery)
     server.start()
     clients = {kind: _client(folder, kind, server.url, token) for kind in CLIENTS}
     try:
-        while found.kills.total() < kills and not (seconds and time.monotonic() - began > seconds):
+        while found.kills.total() < kills and not is_over() and not (seconds and time.monotonic() - began > seconds):
+            before = found.kills.total()
             _kill_once(server, rng, found)
-            if found.kills.total() % CHECK_EVERY == 0:
+            found.seconds = time.monotonic() - began
+            if found.kills.total() % CHECK_EVERY == 0 and found.kills.total() > before:
                 server.kill(whole=True) if server.process else None
-                deep = found.kills.total() % (4 * CHECK_EVERY) == 0
-                _check(folder, found, deep=deep)
+                _check(folder, found, deep=found.kills.total() % DEEP_EVERY == 0)
                 tell(f"{found.kills.total()} kills, {found.files} files, {len(found.faults)} faults")
+            found.keep(folder)
         for kind in CLIENTS:
             (folder / kind / "stop").touch()
         if server.process is None or server.process.poll() is not None:
@@ -140,27 +182,36 @@ def run(
         _finish(clients, folder, found)
     finally:
         for process in clients.values():
-            process.kill()
-            process.wait()
+            _kill_group(process)
         server.stop()
+        nursery.close()
     _check(folder, found, deep=True)
     found.seconds = time.monotonic() - began
+    found.keep(folder)
     return found
 
 
 def _begin(folder: Path) -> str:
+    """The token of the clients; a new hub has their repos made."""
+    kept = folder / "token"
+    if kept.exists():
+        return kept.read_text()
     hub = open_hub(Settings(data=folder / "data"))
     _, token = add_user(hub, "ada")
-    for name in ("xet", "commit", "lfs", "git", "shared"):
+    # No repo is called "commit": huggingface_hub takes the first /commit/ of an address for the end of the name.
+    for name in ("xet", "texts", "lfs", "git", "shared"):
         repos.create(hub, actor(hub, "ada"), RepoKind.MODEL, name)
     hub.storage.close()
+    kept.write_text(token)
     return token
 
 
 def _client(folder: Path, kind: str, url: str, token: str) -> subprocess.Popen[bytes]:
     home = folder / kind
-    home.mkdir()
-    environment = {
+    home.mkdir(exist_ok=True)
+    for mark in ("stop", "stuck"):
+        (home / mark).unlink(missing_ok=True)
+    variables = {
         "PATH": os.environ["PATH"],
         "PYTHONPATH": os.pathsep.join(sys.path),
         "HOME": str(home),
@@ -168,6 +219,7 @@ def _client(folder: Path, kind: str, url: str, token: str) -> subprocess.Popen[b
         "HF_ENDPOINT": url,
         "HF_TOKEN": token,
         "HF_HUB_DISABLE_TELEMETRY": "1",
+        "HF_XET_CLIENT_RETRY_BASE_DELAY": "200ms",
         "HF_HUB_DISABLE_PROGRESS_BARS": "1",
         "GIT_TERMINAL_PROMPT": "0",
         "GIT_CONFIG_NOSYSTEM": "1",
@@ -181,14 +233,15 @@ def _client(folder: Path, kind: str, url: str, token: str) -> subprocess.Popen[b
     }
     with (home / "log").open("ab") as log:
         command = [sys.executable, "-m", "tests.durability.client", kind]
-        return subprocess.Popen(command, env=environment, stdout=log, stderr=log, cwd=Path(__file__).parents[2])
+        root = Path(__file__).parents[2]
+        return subprocess.Popen(command, env=variables, stdout=log, stderr=log, cwd=root, start_new_session=True)
 
 
 def _kill_once(server: Server, rng: random.Random, found: Found) -> None:
     """One life of the server: most are killed while they serve, some while they start."""
     if server.process is None or server.process.poll() is not None:
         server.start()
-    if rng.random() < 0.35:
+    if rng.random() < 0.15:
         time.sleep(rng.uniform(0, 1.5))
         found.kills["while it starts"] += 1
         server.kill(whole=True)
@@ -199,25 +252,38 @@ def _kill_once(server: Server, rng: random.Random, found: Found) -> None:
             found.faults.append(f"the server was not ready after {READY_SECONDS:.0f} seconds")
         server.kill(whole=True) if code is None else None
         return
-    time.sleep(rng.choice((rng.uniform(0, 0.3), rng.uniform(0, 2))))
-    whole = rng.random() < 0.75
+    time.sleep(rng.choice((rng.uniform(0, 0.3), rng.uniform(0, 1.5), rng.uniform(0, 3))))
+    whole = rng.random() < 0.2
     found.kills["the whole server" if whole else "one serving process"] += 1
-    server.kill(whole=whole)
-    if not whole:
-        time.sleep(0.2)
+    server.kill(whole=whole, number=rng.randrange(WORKERS))
 
 
 def _finish(clients: dict[str, subprocess.Popen[bytes]], folder: Path, found: Found) -> None:
     """Each client ends the upload that it is at."""
+    deadline = time.monotonic() + FINISH_SECONDS
     for kind, process in clients.items():
         try:
-            process.wait(180)
+            code = process.wait(max(1.0, deadline - time.monotonic()))
         except subprocess.TimeoutExpired:
-            found.faults.append(f"client {kind} does not finish")
-        if process.poll() not in (0, None):
-            found.faults.append(f"client {kind} ended with {process.poll()}: {(folder / kind / 'log').read_text()}")
+            found.faults.append(f"client {kind} does not finish: {_end_of(folder / kind / 'said')}")
+            continue
+        if code != 0:
+            found.faults.append(f"client {kind} ended with {code}: {_end_of(folder / kind / 'log')}")
         if (folder / kind / "stuck").exists():
-            found.faults.append(f"client {kind}: {(folder / kind / 'stuck').read_text()}")
+            found.faults.append(f"client {kind}: {_end_of(folder / kind / 'stuck')}")
+
+
+def _end_of(path: Path) -> str:
+    return path.read_text()[-1000:] if path.exists() else ""
+
+
+def _kill_group(process: subprocess.Popen[bytes]) -> None:
+    """A client and the git that it runs."""
+    try:
+        os.killpg(process.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+    process.wait()
 
 
 def _check(folder: Path, found: Found, *, deep: bool) -> None:

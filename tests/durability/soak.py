@@ -11,6 +11,7 @@ import logging
 import os
 import platform
 import re
+import signal
 import subprocess
 import sys
 import tempfile
@@ -37,12 +38,12 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=0, help="end the kills at random after so long")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--no-walks", action="store_true", help="kill at random alone")
+    parser.add_argument("--folder", type=Path, help="keep what is counted here, and go on from what is there")
     parser.add_argument("--publish", action="store_true", help="write the counts into docs/explanation/durability.md")
     options = parser.parse_args()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     walks = [] if options.no_walks else _walks()
-    with tempfile.TemporaryDirectory() as folder:
-        found = random_kills.run(Path(folder), options.kills, seed=options.seed, seconds=options.seconds, tell=_tell)
+    found = _random_kills(options)
     for line in found.faults:
         _tell(line)
     table = _table(walks, found)
@@ -50,6 +51,24 @@ def main() -> None:
     if options.publish:
         PAGE.write_text(_BETWEEN.sub(lambda match: match[1] + table + match[2], PAGE.read_text()))
     sys.exit(1 if found.faults or any(walk["faults"] for walk in walks) else 0)
+
+
+def _random_kills(options: argparse.Namespace) -> Found:
+    """Kills at random; SIGTERM and Ctrl-C end them, and what was counted until then is what is told."""
+    over: list[int] = []
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda got, _frame: over.append(got))
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = options.folder or Path(temporary)
+        folder.mkdir(parents=True, exist_ok=True)
+        return random_kills.run(
+            folder,
+            options.kills,
+            seed=options.seed,
+            seconds=options.seconds,
+            tell=_tell,
+            is_over=lambda: bool(over),
+        )
 
 
 def _walks() -> list[dict[str, Any]]:
