@@ -197,9 +197,10 @@ class ReadOnlyHub(Unavailable):
 class DiskFull(Unavailable):
     """There is no room to keep what was sent; nothing of it was kept."""
 
-    def __init__(self) -> None:
+    def __init__(self, message: str = "") -> None:
         super().__init__(
-            "The disk of this hub is full, so this was not stored. What is stored can be read; try again when the "
+            message
+            or "The disk of this hub is full, so this was not stored. What is stored can be read; try again when the "
             "administrator has made room."
         )
 

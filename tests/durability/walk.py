@@ -117,7 +117,7 @@ class Walker:
         if code != 0:
             wrong.append(f"{at}: the process ended with {code}")
         said = report.read_text() if report.exists() else ""
-        if said and not _is_clear(said, number, at):
+        if said and not _is_clear(said, number, forever=forever):
             wrong.append(f"{at}: it is said so: {said[:300]}")
         if Kind.READ in kinds:
             # What could not be read is marked as damaged until it is looked at again, and stays unread so long.
@@ -201,11 +201,16 @@ class Walker:
                 assert git.targets().get(name) == target, f"acknowledged push of {name} is lost"
 
 
-def _is_clear(said: str, number: int, at: str) -> bool:
-    """Whether an error tells what to do."""
-    if number in (errno.ENOSPC, errno.EDQUOT) and "catalogue.db" not in at:
-        return any(word in said for word in ("full", "room", "space"))
-    return any(word in said for word in ("administrator", "doctor", "full", "Input/output error"))
+def _is_clear(said: str, number: int, *, forever: bool) -> bool:
+    """Whether an error tells what to do.
+
+    SQLite keeps to itself why a file of its own failed; where the disk stays full, the hub finds that out.
+    """
+    if "disk of this hub is full" in said and number in (errno.ENOSPC, errno.EDQUOT):
+        return True
+    if number in (errno.ENOSPC, errno.EDQUOT) and (forever or "catalogue cannot be used" not in said):
+        return False
+    return any(word in said for word in ("administrator", "doctor"))
 
 
 def _difference(seen: dict[str, Any], wanted: dict[str, Any]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import errno
 import os
+import secrets
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -12,6 +13,7 @@ from pathlib import Path
 from openshelf.errors import DiskFull, OpenshelfError, StorageFault
 
 _FEW = 32
+_PROBE_BYTES = 64 * 1024
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _SAID_OF_FULL = tuple(os.strerror(number) for number in _FULL)
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -32,6 +34,21 @@ def fault_said(text: str) -> OpenshelfError | None:
     if os.strerror(errno.EIO) in text:
         return StorageFault(f"The disk failed: {text}; run `openshelf doctor`.")
     return None
+
+
+def has_room(folder: Path) -> bool:
+    """Whether a little can be written: a library may say of a full disk only that its file failed."""
+    probe = folder / f"room-{os.getpid()}-{secrets.token_hex(8)}"
+    try:
+        with probe.open("xb") as file:
+            file.write(bytes(_PROBE_BYTES))
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        return error.errno not in _FULL
+    finally:
+        probe.unlink(missing_ok=True)
+    return True
 
 
 @contextmanager

@@ -159,7 +159,7 @@ class Jobs:
     @contextmanager
     def _connected(self) -> Iterator[DBOSClient]:
         """The connection, made when it is first needed. Raises Unavailable, StorageFault."""
-        with translated("queue of jobs"):
+        with translated("queue of jobs", self.path.parent):
             with self._lock:
                 if self._client is None:
                     self._client = self._connect()
@@ -251,7 +251,9 @@ def _prepare(path: Path) -> None:
     if not path.exists():
         from dbos import DBOS
 
-        unfinished = path.with_name(f"{path.name}.{secrets.token_hex(4)}.tmp")
+        # What is left there by a crash is discarded with what uploads have left.
+        unfinished = path.parent / "temporary" / f"{path.name}-{secrets.token_hex(4)}"
+        unfinished.parent.mkdir(exist_ok=True)
         DBOS.migrate(f"sqlite:///{unfinished}")
         with suppress(FileExistsError):
             path.hardlink_to(unfinished)

@@ -10,18 +10,22 @@ from typing import Any
 import sqlalchemy as sa
 
 from openshelf.errors import DiskFull, StorageFault, Unavailable
+from openshelf.storage.durable import has_room
 
 Transaction = sa.Connection
 
 _WRITE = "openshelf_write"
 _PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=60000", "cache_size=-16000")
+# What SQLite says where a file of its own cannot be made, made longer or synced, whatever the reason.
+_SAID_OF_FILES = ("disk I/O error", "unable to open database file")
 
 
 class Catalogue:
     """One database. Readers never wait for the writer; writers take turns."""
 
-    def __init__(self, engine: sa.Engine) -> None:
+    def __init__(self, engine: sa.Engine, folder: Path | None = None) -> None:
         self.engine = engine
+        self._folder = folder
 
     @classmethod
     def on_sqlite(cls, path: Path) -> Catalogue:
@@ -35,7 +39,7 @@ class Catalogue:
         )
         sa.event.listen(engine, "connect", _prepare_sqlite)
         sa.event.listen(engine, "begin", _begin_sqlite)
-        return cls(engine)
+        return cls(engine, path.parent)
 
     @property
     def is_sqlite(self) -> bool:
@@ -44,7 +48,7 @@ class Catalogue:
     @contextmanager
     def read(self) -> Iterator[Transaction]:
         """A consistent view; nothing written in it is kept. Raises Unavailable and StorageFault."""
-        with translated("catalogue"), self.engine.connect() as connection:
+        with translated("catalogue", self._folder), self.engine.connect() as connection:
             yield connection
 
     @contextmanager
@@ -54,7 +58,7 @@ class Catalogue:
         Raises Unavailable where the database is busy, DiskFull, StorageFault where it is damaged.
         """
         with (
-            translated("catalogue"),
+            translated("catalogue", self._folder),
             self.engine.connect().execution_options(**{_WRITE: True}) as connection,
             connection.begin(),
         ):
@@ -65,8 +69,11 @@ class Catalogue:
 
 
 @contextmanager
-def translated(what: str) -> Iterator[None]:
-    """Say in our own words that a database cannot be used. What a statement itself gets wrong stays as it is."""
+def translated(what: str, folder: Path | None = None) -> Iterator[None]:
+    """Say in our own words that a database in ``folder`` cannot be used.
+
+    What a statement itself gets wrong stays as it is.
+    """
     try:
         yield
     except sa.exc.TimeoutError as error:
@@ -79,6 +86,8 @@ def translated(what: str) -> Iterator[None]:
             raise Unavailable(f"The {what} is busy; try again in a moment.") from error
         if "full" in reason:
             raise DiskFull from error
+        if any(said in reason for said in _SAID_OF_FILES) and folder is not None and not has_room(folder):
+            raise DiskFull(f"The disk of this hub is full, so the {what} cannot be used; make room first.") from error
         raise StorageFault(f"The {what} cannot be used: {reason}; run `openshelf doctor`.") from error
 
 
