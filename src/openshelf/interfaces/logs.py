@@ -22,6 +22,8 @@ _LIBRARIES = {
     "sqlalchemy": logging.WARNING,
     "asyncio": logging.WARNING,
 }
+# At its lower levels this one writes every row that it reads, with hashes of passwords in them.
+_SILENT = ("sqlalchemy",)
 
 
 def configure(settings: Settings) -> None:
@@ -48,7 +50,7 @@ def configure(settings: Settings) -> None:
     )
     logging.basicConfig(handlers=[handler], level=level, force=True)
     for name, least in _LIBRARIES.items():
-        adopt(name, level if level == logging.DEBUG else least)
+        adopt(name, level if level == logging.DEBUG and name not in _SILENT else least)
 
 
 def adopt(name: str, level: int) -> None:

@@ -17,7 +17,7 @@ from openshelf.services.fetch import Content
 
 WRITE_BYTES = 1024 * 1024
 STALL_SECONDS = 120.0
-_RANGE = re.compile(r"bytes=(\d*)-(\d*)\Z")
+_RANGE = re.compile(r"bytes=([0-9]{0,19})-([0-9]{0,19})\Z")
 
 
 class Sink(Protocol):

@@ -23,7 +23,10 @@ _CACHED_ITEMS = 200_000
 # Below these, a path is neither too long nor too deep, whatever its characters.
 _SHORT = MAX_PATH_BYTES // 4
 _SHALLOW = MAX_PATH_DEPTH
-_ITEM = re.compile(rb"([0-7]{5,7}) ([^\0]*)\0([\s\S]{20})")
+# The modes that git has, with the zeros that old tools put before them. Of others each reader thinks something else,
+# so that a folder could pass for a file here.
+_ITEM = re.compile(rb"(0{0,8}(?:40000|100[0-7]{3}|120000|160000)) ([^\0]*)\0([\s\S]{20})")
+_ITEM_BYTES = 22
 
 _Item = tuple[bytes, bytes, bytes]
 _Tree = frozenset[_Item]
@@ -103,7 +106,10 @@ class _Walk:
         kind, content = self._odb.read(pygit2.Oid(raw=oid))
         if kind != ObjectType.TREE:
             raise KeyError(oid.hex())
-        return frozenset(_ITEM.findall(content))
+        items: list[_Item] = _ITEM.findall(content)
+        if sum(len(mode) + len(name) + _ITEM_BYTES for mode, name, _ in items) != len(content):
+            raise InvalidUpload(f"The folder {oid.hex()} has an entry that is neither file, link nor folder to git.")
+        return frozenset(items)
 
     def _count(self, number: int) -> None:
         self._changes += number
