@@ -9,9 +9,10 @@ PYTEST_ARGS ?=
 JOBS  ?= 2
 BENCH_ARGS ?=
 SOAK_ARGS ?= --kills 1000
+FUZZ_ARGS ?= --seconds 600
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test conformance check docs bench soak wheel format lock clean
+.PHONY: help serve test conformance check docs bench soak fuzz wheel format lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## */\1\t/' | expand -t 14
@@ -80,6 +81,11 @@ bench: .venv/.dev .venv/.bench ## measure beside peers; BENCH_ARGS=--publish wri
 soak: .venv/.dev .venv/.programs ## a fault at every durable effect, then 1,000 kills at random; takes hours; writes durability.md
 	$(BIN)/python -m tests.durability.soak --publish $(SOAK_ARGS)
 
+fuzz: .venv/.dev .venv/.programs ## hostile bytes for every parser and hostile requests for every route, for 10 minutes
+	@VIRTUAL_ENV=.venv $(BIN)/uv pip install -q --require-hashes --only-binary :all: -r requirements/fuzz.lock || \
+	  echo "atheris has no build for this machine: the parsers are left out"
+	$(BIN)/python -m tests.fuzz $(FUZZ_ARGS)
+
 wheel: .venv/.uv ## build the wheel into dist/
 	$(BIN)/uv build -q --wheel
 
@@ -90,6 +96,7 @@ format: .venv/.dev ## rewrite the code in the house style
 lock: .venv/.uv ## renew the lock files from pyproject.toml and requirements/dev.in
 	$(BIN)/uv pip compile -q -U --generate-hashes --no-annotate --no-header --python-version 3.11 pyproject.toml -o requirements/runtime.lock
 	$(BIN)/uv pip compile -q -U --generate-hashes --no-annotate --no-header --python-version 3.11 pyproject.toml requirements/dev.in -o requirements/dev.lock
+	$(BIN)/uv pip compile -q -U --generate-hashes --no-annotate --no-header --python-version 3.11 requirements/fuzz.in -o requirements/fuzz.lock
 
 clean: ## remove the environments and caches, never the data
 	rm -rf .venv .venv-clients .mypy_cache .ruff_cache .pytest_cache dist

@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,8 +41,11 @@ class Served:
 
 
 @contextmanager
-def serve(folder: Path, **settings: Any) -> Iterator[Served]:
-    """Start ``openshelf serve`` on ``folder``, without background jobs; stop it at the end."""
+def serve(folder: Path, *, start: Sequence[str] = ("-m", "openshelf"), **settings: Any) -> Iterator[Served]:
+    """Start ``openshelf serve`` on ``folder``, without background jobs; stop it at the end.
+
+    ``start`` makes Python the program ``openshelf``, for tests that need it changed.
+    """
     settings = {"rate_limit_requests": 0, "rate_limit_anonymous": 0, "embedded_worker": False, **settings}
     hub = make_hub(folder, **settings)
     with socket.socket() as listener:
@@ -51,7 +54,7 @@ def serve(folder: Path, **settings: Any) -> Iterator[Served]:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("OPENSHELF_")}
     environment |= {f"OPENSHELF_{name.upper()}": str(value) for name, value in settings.items()}
     log = folder / "hub.log"
-    command = [sys.executable, "-m", "openshelf", "serve", "--data", str(folder / "data"), "--port", str(port)]
+    command = [sys.executable, *start, "serve", "--data", str(folder / "data"), "--port", str(port)]
     command.append("--no-first-user")
     with log.open("wb") as output:
         process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, env=environment)

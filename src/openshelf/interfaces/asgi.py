@@ -24,6 +24,7 @@ from openshelf.interfaces.hf import api as hf_api
 from openshelf.interfaces.hf.addresses import Moved, moved_response
 from openshelf.interfaces.hf.errors import error_response as hf_error
 from openshelf.interfaces.http.context import RequestContext, with_defaults
+from openshelf.interfaces.http.framing import CleanFraming
 from openshelf.interfaces.http.hosts import KnownHosts
 from openshelf.interfaces.http.routing import RawPaths
 from openshelf.interfaces.lfs.errors import error_response as lfs_error
@@ -76,6 +77,7 @@ def build(hub: Hub, lifespan: Lifespan | None = None) -> FastAPI:
     app.add_exception_handler(Exception, _on_fault)
     app.add_middleware(RawPaths)
     app.add_middleware(KnownHosts, settings=hub.settings)
+    app.add_middleware(CleanFraming)
     app.add_middleware(RequestContext)
     return app
 

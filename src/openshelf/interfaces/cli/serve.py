@@ -5,8 +5,10 @@ from __future__ import annotations
 import ctypes
 import gc
 import os
+import resource
 import signal
 import socket
+import threading
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -24,6 +26,7 @@ from openshelf.app import create_app, open_hub
 from openshelf.errors import ConfigurationError, Unavailable
 from openshelf.interfaces import logs
 from openshelf.interfaces.cli.context import data_option
+from openshelf.interfaces.stalled import leave_stalled_clients
 from openshelf.services import accounts
 from openshelf.services.first_start import FirstUser, create_first_user
 from openshelf.settings import Settings
@@ -32,6 +35,12 @@ from openshelf.storage.store import SERVER_LOCK
 SHUTDOWN_SECONDS = 20
 _LOCK_SECONDS = 5.0
 _BACKLOG = 2048
+# Each connection takes about 14 KiB while nothing happens on it. Once so many are open, others wait for one to end.
+_MOST_CONNECTIONS = 16_384
+# Files that a server process opens besides: the catalogue, packs, blobs that are read.
+_OTHER_FILES = 1024
+# A client that takes nothing of an answer, or is gone without a word, is left after so long.
+_STALL_SECONDS = 120
 # What is received comes in pieces of up to so many bytes, and each costs a change of threads. Grows with need.
 _RECEIVE_BYTES = 2 * 1024 * 1024
 _PR_SET_PDEATHSIG = 1
@@ -70,7 +79,9 @@ def command(data: Path | None, host: str | None, port: int | None, workers: int 
 def load_app() -> FastAPI:
     """The application, in its own process."""
     _die_with_parent()
-    return create_app()
+    app = create_app()
+    threading.Thread(target=leave_stalled_clients, args=(_STALL_SECONDS,), name="stalled-clients", daemon=True).start()
+    return app
 
 
 def _prepare(settings: Settings, held: ExitStack, first_user: bool) -> tuple[FirstUser | None, bool]:
@@ -106,12 +117,22 @@ def _server(settings: Settings) -> MPServer:
         http1_settings=HTTP1Settings(header_read_timeout=30_000, max_buffer_size=_RECEIVE_BYTES),
         websockets=False,
         backlog=_BACKLOG,
-        backpressure=_BACKLOG,
+        backpressure=_allow_connections(),
         log_level=LogLevels.warning,
         log_dictconfig={"handlers": {}, "formatters": {}, "loggers": {"_granian": {"propagate": True}}},
         respawn_failed_workers=True,
         workers_kill_timeout=SHUTDOWN_SECONDS,
     )
+
+
+def _allow_connections() -> int:
+    """Take as many open files as the system lets this process have; returns how many may be connections."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _MOST_CONNECTIONS + _OTHER_FILES
+    if soft < wanted:
+        soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    return max(soft // 2, min(_MOST_CONNECTIONS, soft - _OTHER_FILES))
 
 
 def _check_port_is_free(settings: Settings) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from typing import Protocol
 
@@ -11,12 +12,14 @@ from anyio import to_thread
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response, StreamingResponse
 
-from openshelf.errors import InvalidRange, InvalidUpload, TooLarge
+from openshelf.errors import InvalidRange, InvalidUpload, TooLarge, Unavailable
 from openshelf.interfaces.http.accel import handed_over
 from openshelf.services.fetch import Content
 
 WRITE_BYTES = 1024 * 1024
 STALL_SECONDS = 120.0
+# Of all bodies that are on their way into memory at the same time, those of large commits not among them.
+MOST_HELD_BYTES = 256 * 1024 * 1024
 _RANGE = re.compile(r"bytes=([0-9]{0,19})-([0-9]{0,19})\Z")
 
 
@@ -138,16 +141,43 @@ async def _without_stalls(pieces: AsyncGenerator[bytes, None]) -> AsyncIterator[
         yield piece
 
 
+class HeldBodies:
+    """How much of bodies this process holds in memory; anybody may send them, and as slowly as they like."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._held = 0
+        self._lock = threading.Lock()
+
+    def take(self, size: int) -> None:
+        """Raises Unavailable where ``size`` bytes more would be too many."""
+        with self._lock:
+            if self._held + size > self._most:
+                raise Unavailable("The hub is busy with other large requests; send this one again.")
+            self._held += size
+
+    def give_back(self, size: int) -> None:
+        with self._lock:
+            self._held -= size
+
+
+_HELD = HeldBodies(MOST_HELD_BYTES)
+
+
 async def read_body(request: Request, limit: int) -> bytes:
-    """A body that is held in memory. Raises TooLarge past ``limit`` bytes."""
+    """A body that is held in memory. Raises TooLarge past ``limit`` bytes, Unavailable where too many are held."""
     buffer = bytearray()
 
     class _Buffer:
         def write(self, data: bytes, /) -> None:
+            _HELD.take(len(data))
             buffer.extend(data)
 
-    await receive_into(request, _Buffer(), limit)
-    return bytes(buffer)
+    try:
+        await receive_into(request, _Buffer(), limit)
+        return bytes(buffer)
+    finally:
+        _HELD.give_back(len(buffer))
 
 
 def _next(pieces: Iterator[bytes]) -> bytes | None:

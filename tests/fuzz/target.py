@@ -1,0 +1,19 @@
+"""What a fuzzer needs to know of a parser."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Target:
+    """``run`` raises only where something is wrong: whatever error the parser states of bad bytes, it swallows.
+
+    ``seeds`` are right inputs, made by code. A run may take ``memory`` bytes and ``per_byte`` for each of its input.
+    """
+
+    run: Callable[[bytes], None]
+    seeds: Callable[[], list[bytes]]
+    memory: int = 4 * 1024 * 1024
+    per_byte: int = 64
