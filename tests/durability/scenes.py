@@ -181,7 +181,7 @@ def _lfs_batch(client: TestClient, content: bytes) -> dict[str, Any]:
     return dict(found.get("actions", {}))
 
 
-def _lfs_upload(scene: Scene, client: TestClient, content: bytes) -> None:
+def lfs_upload(scene: Scene, client: TestClient, content: bytes) -> None:
     actions = _lfs_batch(client, content)
     if "upload" in actions:
         href, header = actions["upload"]["href"], actions["upload"].get("header", {})
@@ -202,14 +202,14 @@ def _lfs_upload(scene: Scene, client: TestClient, content: bytes) -> None:
 
 
 def _lfs_small(scene: Scene) -> None:
-    with_client(scene, lambda scene, client: _lfs_upload(scene, client, SENT[:PART]))
+    with_client(scene, lambda scene, client: lfs_upload(scene, client, SENT[:PART]))
 
 
 def _lfs_in_parts(scene: Scene) -> None:
-    with_client(scene, lambda scene, client: _lfs_upload(scene, client, SENT))
+    with_client(scene, lambda scene, client: lfs_upload(scene, client, SENT))
 
 
-def _xet_upload(scene: Scene, client: TestClient, file: Packed) -> None:
+def xet_upload(scene: Scene, client: TestClient, file: Packed) -> None:
     token = ask(client, "GET", "/api/models/ada/m/xet-write-token/main").json()["accessToken"]
     cas = Cas(client, token)
     # A client with memory asks about the chunk first; one that is told of a xorb does not send it.
@@ -228,7 +228,7 @@ def _check(answer: Any) -> Any:
 
 
 def _xet(scene: Scene) -> None:
-    with_client(scene, lambda scene, client: _xet_upload(scene, client, pack(SENT)))
+    with_client(scene, lambda scene, client: xet_upload(scene, client, pack(SENT)))
 
 
 # Commits
@@ -321,17 +321,22 @@ def _gc_begin(scene: Scene, hub: Hub) -> None:
     repo = _repo(hub)
     store(hub, repo, UNUSED)
     client = client_of(hub, scene.plan["token"])
-    _xet_upload(scene, client, pack(CHUNKED))
-    _xet_upload(scene, client, pack(LOST))
+    xet_upload(scene, client, pack(CHUNKED))
+    xet_upload(scene, client, pack(LOST))
     commit(hub, actor(hub, "ada"), repo, ("chunked.bin", Blob(sha256(CHUNKED), len(CHUNKED))))
     (scene.folder / "acknowledged").unlink()
+    age(hub)
+    scene.set_plan(**scene.plan | {"blobs": [sha256(KEPT), sha256(CHUNKED)]})
+
+
+def age(hub: Hub) -> None:
+    """Let all bytes have come, and have been used last, before the grace period of garbage collection."""
     moment = now() - _LONG_AGO
     with hub.storage.catalogue.write() as tx:
         tx.execute(sa.update(blob_table).values(used_at=moment, created_at=moment))
         tx.execute(sa.update(repo_blobs).values(linked_at=moment))
         tx.execute(sa.update(xorbs).values(used_at=moment, created_at=moment))
         tx.execute(sa.update(xet_files).values(created_at=moment))
-    scene.set_plan(**scene.plan | {"blobs": [sha256(KEPT), sha256(CHUNKED)]})
 
 
 def _collect(scene: Scene) -> None:
@@ -344,7 +349,7 @@ def _collect(scene: Scene) -> None:
 
 def _send_again(scene: Scene, client: TestClient) -> None:
     """Whoever sends again what was collected, or was about to be, gets it stored."""
-    _lfs_upload(scene, client, UNUSED)
+    lfs_upload(scene, client, UNUSED)
     token = ask(client, "GET", "/api/models/ada/m/xet-write-token/main").json()["accessToken"]
     cas, file = Cas(client, token), pack(LOST)
     if cas.chunk(file.xorb).status_code == 404:
@@ -409,7 +414,7 @@ def _delete(scene: Scene) -> None:
 
 def _download_begin(scene: Scene, hub: Hub) -> None:
     _begin(scene, hub)
-    _xet_upload(scene, client_of(hub, scene.plan["token"]), pack(CHUNKED))
+    xet_upload(scene, client_of(hub, scene.plan["token"]), pack(CHUNKED))
     (scene.folder / "acknowledged").unlink()
     commit(hub, actor(hub, "ada"), _repo(hub), ("chunked.bin", Blob(sha256(CHUNKED), len(CHUNKED))))
 
@@ -464,6 +469,8 @@ def _go_back(scene: Scene) -> None:
             ours = [row[1] for row in connection.execute(f"PRAGMA main.table_info({table})")]
             shared = ", ".join((["rowid"] if table == "repo_search" else []) + [c for c in ours if c in theirs])
             connection.execute(f"DELETE FROM main.{table}")
+            if not theirs:
+                continue
             connection.execute(f"INSERT INTO main.{table} ({shared}) SELECT {shared} FROM new.{table}")
         connection.commit()
     new.unlink()

@@ -15,7 +15,8 @@ from openshelf.errors import DiskFull, OpenshelfError, StorageFault
 _FEW = 32
 _PROBE_BYTES = 64 * 1024
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-_SAID_OF_FULL = tuple(os.strerror(number) for number in _FULL)
+# The last is how git says it.
+_SAID_OF_FULL = (*(os.strerror(number) for number in _FULL), "Out of diskspace")
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
