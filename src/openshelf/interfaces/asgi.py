@@ -24,6 +24,7 @@ from openshelf.interfaces.hf import api as hf_api
 from openshelf.interfaces.hf.addresses import Moved, moved_response
 from openshelf.interfaces.hf.errors import error_response as hf_error
 from openshelf.interfaces.http.context import RequestContext, with_defaults
+from openshelf.interfaces.http.dispatch import Dispatch
 from openshelf.interfaces.http.framing import CleanFraming
 from openshelf.interfaces.http.hosts import KnownHosts
 from openshelf.interfaces.http.routing import RawPaths
@@ -69,6 +70,7 @@ def build(hub: Hub, lifespan: Lifespan | None = None) -> FastAPI:
     app.router.routes.extend(hf_api.routes)
     app.router.routes.extend(hf_api.last_routes)
     app.router.routes.extend(page_routes)  # last: they take nearly any address
+    app.router.middleware_stack = Dispatch(app.router)
     app.add_exception_handler(OpenshelfError, _on_error)
     app.add_exception_handler(OSError, _on_os_error)
     app.add_exception_handler(RequestValidationError, _on_invalid)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import posixpath
-import threading
-from collections import OrderedDict
 from dataclasses import dataclass
 from urllib.parse import unquote
 
@@ -15,6 +13,7 @@ from openshelf.analysis.cards.outline import Heading, outline
 from openshelf.domain.repos import DEFAULT_BRANCH, Repo
 from openshelf.errors import EntryNotFound, RevisionNotFound
 from openshelf.interfaces.web import addresses
+from openshelf.interfaces.web.shown_cache import ShownCache
 from openshelf.services import fetch
 from openshelf.services.describe import MAX_CARD_BYTES
 from openshelf.services.hub import Hub
@@ -56,34 +55,8 @@ def read_card(hub: Hub, repo: Repo) -> CardPage:
     return page
 
 
-class _Cache:
-    """The cards shown last, by repo, name and the git id of their text; laying one out can take a second."""
-
-    def __init__(self, most_characters: int) -> None:
-        self._most = most_characters
-        self._held = 0
-        self._pages: OrderedDict[tuple[str, str, str], CardPage] = OrderedDict()
-        self._lock = threading.Lock()
-
-    def get(self, key: tuple[str, str, str]) -> CardPage | None:
-        with self._lock:
-            if key in self._pages:
-                self._pages.move_to_end(key)
-            return self._pages.get(key)
-
-    def keep(self, key: tuple[str, str, str], page: CardPage) -> None:
-        if len(page.html) > self._most // 8:
-            return
-        with self._lock:
-            if key not in self._pages:
-                self._pages[key] = page
-                self._held += len(page.html)
-            while self._held > self._most:
-                _, gone = self._pages.popitem(last=False)
-                self._held -= len(gone.html)
-
-
-_cache = _Cache(4_000_000)
+# By repo, name and the git id of the card's text.
+_cache = ShownCache[CardPage](4_000_000)
 
 
 def render(repo: Repo, body: str, revision: str = DEFAULT_BRANCH, folder: str = "") -> Markup:

@@ -59,6 +59,8 @@ class _Figures:
     def __init__(self, language: Language) -> None:
         self.locale = language.locale
 
+    # Babel reads its tables anew for each number, and lists are full of small ones.
+    @lru_cache(maxsize=4096)  # noqa: B019 - there is one for each language, for good
     def count(self, number: int) -> Markup:
         """A whole number; large ones rounded, with the exact one in a title."""
         exact = numbers.format_decimal(number, locale=self.locale)
@@ -67,10 +69,12 @@ class _Figures:
         short = numbers.format_compact_decimal(number, locale=self.locale, fraction_digits=1)
         return Markup('<span title="{}">{}</span>').format(exact, short)
 
+    @lru_cache(maxsize=1024)  # noqa: B019
     def exact(self, number: int) -> str:
         """A whole number with every digit."""
         return numbers.format_decimal(number, locale=self.locale)
 
+    @lru_cache(maxsize=1024)  # noqa: B019
     def short(self, number: int) -> str:
         """A large number in its first two figures: 7.2B."""
         return str(numbers.format_compact_decimal(number, locale=self.locale, fraction_digits=1))
@@ -86,6 +90,7 @@ class _Figures:
         text = dates.format_timedelta(delta, add_direction=True, threshold=0.9, locale=self.locale)
         return self._time(moment, text)
 
+    @lru_cache(maxsize=1024)  # noqa: B019
     def day(self, moment: datetime) -> Markup:
         """The date, with the exact time in a title."""
         return self._time(moment, dates.format_date(moment, "medium", locale=self.locale))

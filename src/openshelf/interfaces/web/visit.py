@@ -27,6 +27,9 @@ CONTENT_SECURITY_POLICY = (
 THEME_COOKIE = "openshelf_theme"
 THEMES = ("light", "dark")
 _PACK_ABOVE_BYTES = 1000
+# Long pages repeat themselves: packed quickly they take a third more bytes and half the time.
+_LARGE_BYTES = 200_000
+_PACK, _PACK_LARGE = 5, 2
 _YEAR = 365 * 24 * 3600
 
 
@@ -114,7 +117,7 @@ class Visit:
         }
         body = text.encode()
         if len(body) > _PACK_ABOVE_BYTES and "gzip" in self.request.headers.get("accept-encoding", ""):
-            body = gzip.compress(body, 5, mtime=0)
+            body = gzip.compress(body, _PACK if len(body) < _LARGE_BYTES else _PACK_LARGE, mtime=0)
             headers["Content-Encoding"] = "gzip"
         response = HTMLResponse(body, status, headers)
         if self._form_cookie:

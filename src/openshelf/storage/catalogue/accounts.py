@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from openshelf.domain.people import Account, AccountKind, Membership, Role
 from openshelf.domain.repos import Visibility
 from openshelf.storage.catalogue.engine import Transaction
+from openshelf.storage.catalogue.prepared import Prepared
 from openshelf.storage.catalogue.schema import accounts, memberships
 
 
@@ -33,7 +34,8 @@ def insert(tx: Transaction, account: Account, password_hash: str | None = None) 
 
 
 def by_name(tx: Transaction, name: str) -> Account | None:
-    return _one(tx, accounts.c.name_key == name.lower())
+    row = _BY_NAME.one_or_none(tx, key=name.lower())
+    return _account(row) if row else None
 
 
 def by_names(tx: Transaction, names: Iterable[str]) -> dict[str, Account]:
@@ -44,7 +46,7 @@ def by_names(tx: Transaction, names: Iterable[str]) -> dict[str, Account]:
 
 
 def by_id(tx: Transaction, account_id: str) -> Account | None:
-    row = tx.execute(_BY_ID, {"id": account_id}).one_or_none()
+    row = _BY_ID.one_or_none(tx, id=account_id)
     return _account(row) if row else None
 
 
@@ -111,24 +113,20 @@ _MEMBERSHIPS = (
     .order_by(_organisation.c.name_key, _user.c.name_key)
 )
 # Asked with every request: made once, for building a statement costs more than running it.
-_BY_ID = sa.select(accounts).where(accounts.c.id == sa.bindparam("id"))
-_OF_USER = _MEMBERSHIPS.where(memberships.c.user_id == sa.bindparam("id"))
-_IN_ORGANISATION = _MEMBERSHIPS.where(memberships.c.organisation_id == sa.bindparam("id"))
+_BY_ID = Prepared(sa.select(accounts).where(accounts.c.id == sa.bindparam("id")))
+_BY_NAME = Prepared(sa.select(accounts).where(accounts.c.name_key == sa.bindparam("key")))
+_OF_USER = Prepared(_MEMBERSHIPS.where(memberships.c.user_id == sa.bindparam("id")))
+_IN_ORGANISATION = Prepared(_MEMBERSHIPS.where(memberships.c.organisation_id == sa.bindparam("id")))
 
 
-def _memberships(tx: Transaction, query: sa.Select[Any], account_id: str) -> list[Membership]:
+def _memberships(tx: Transaction, query: Prepared, account_id: str) -> list[Membership]:
     return [
         Membership(row.organisation_id, row.organisation, row.user_id, row.user, Role(row.role))
-        for row in tx.execute(query, {"id": account_id})
+        for row in query.all(tx, id=account_id)
     ]
 
 
-def _one(tx: Transaction, condition: sa.ColumnElement[bool]) -> Account | None:
-    row = tx.execute(sa.select(accounts).where(condition)).one_or_none()
-    return _account(row) if row else None
-
-
-def _account(row: sa.Row[Any]) -> Account:
+def _account(row: Any) -> Account:
     return Account(
         id=row.id,
         kind=AccountKind(row.kind),

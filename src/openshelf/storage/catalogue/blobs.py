@@ -17,6 +17,7 @@ from openshelf.domain.access import ReadScope
 from openshelf.domain.tree import Blob
 from openshelf.storage.catalogue.engine import Transaction
 from openshelf.storage.catalogue.links import BATCH, link_rows
+from openshelf.storage.catalogue.prepared import Prepared
 from openshelf.storage.catalogue.repos import readable
 from openshelf.storage.catalogue.schema import (
     blobs,
@@ -158,7 +159,7 @@ def linked(tx: Transaction, repo_id: str, digests: Iterable[str]) -> dict[str, B
 
 
 # Asked with every download: made once, for building a statement costs more than running it.
-_LINKED = (
+_LINKED = Prepared(
     sa.select(blobs)
     .join(repo_blobs, repo_blobs.c.sha256 == blobs.c.sha256)
     .where(repo_blobs.c.repo_id == sa.bindparam("repo"), repo_blobs.c.sha256 == sa.bindparam("sha256"))
@@ -167,7 +168,7 @@ _LINKED = (
 
 def linked_one(tx: Transaction, repo_id: str, sha256: str) -> BlobRow | None:
     """The blob, where this repo may use it."""
-    row = tx.execute(_LINKED, {"repo": repo_id, "sha256": sha256}).one_or_none()
+    row = _LINKED.one_or_none(tx, repo=repo_id, sha256=sha256)
     return _blob(row) if row else None
 
 
@@ -244,5 +245,5 @@ def _visible(tx: Transaction, digests: Iterable[str], allowed: sa.ColumnElement[
     return found
 
 
-def _blob(row: sa.Row[Any]) -> BlobRow:
+def _blob(row: Any) -> BlobRow:
     return BlobRow(row.sha256, row.size, row.is_whole, row.xet_hash, row.created_at, row.damage)

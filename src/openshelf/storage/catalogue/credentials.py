@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from openshelf.domain.people import Grant, Invite, Role, Session, Token, TokenRole
 from openshelf.storage.catalogue.engine import Transaction
+from openshelf.storage.catalogue.prepared import Prepared
 from openshelf.storage.catalogue.schema import invites, sessions, tokens
 
 
@@ -28,11 +29,13 @@ def insert_token(tx: Transaction, token: Token, secret_hash: bytes) -> None:
     )
 
 
-_TOKEN_BY_HASH = sa.select(tokens).where(tokens.c.secret_hash == sa.bindparam("hash"))
+# Asked with every request.
+_TOKEN_BY_HASH = Prepared(sa.select(tokens).where(tokens.c.secret_hash == sa.bindparam("hash")))
+_SESSION_BY_HASH = Prepared(sa.select(sessions).where(sessions.c.secret_hash == sa.bindparam("hash")))
 
 
 def token_by_hash(tx: Transaction, secret_hash: bytes) -> Token | None:
-    row = tx.execute(_TOKEN_BY_HASH, {"hash": secret_hash}).one_or_none()
+    row = _TOKEN_BY_HASH.one_or_none(tx, hash=secret_hash)
     return _token(row) if row else None
 
 
@@ -76,7 +79,7 @@ def insert_session(tx: Transaction, session: Session, secret_hash: bytes) -> Non
 
 
 def session_by_hash(tx: Transaction, secret_hash: bytes) -> Session | None:
-    row = tx.execute(sa.select(sessions).where(sessions.c.secret_hash == secret_hash)).one_or_none()
+    row = _SESSION_BY_HASH.one_or_none(tx, hash=secret_hash)
     return _session(row) if row else None
 
 
@@ -127,7 +130,7 @@ def use_invite(tx: Transaction, invite_id: str, account_id: str) -> None:
     tx.execute(invites.update().where(invites.c.id == invite_id).values(used_by=account_id))
 
 
-def _token(row: sa.Row[Any]) -> Token:
+def _token(row: Any) -> Token:
     return Token(
         id=row.id,
         account_id=row.account_id,
@@ -141,5 +144,5 @@ def _token(row: sa.Row[Any]) -> Token:
     )
 
 
-def _session(row: sa.Row[Any]) -> Session:
+def _session(row: Any) -> Session:
     return Session(row.id, row.account_id, row.created_at, row.last_used_at, row.expires_at, row.user_agent)

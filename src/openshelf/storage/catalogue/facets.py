@@ -18,11 +18,14 @@ from pyroaring import BitMap
 
 from openshelf.domain.names import RepoKind
 from openshelf.storage.catalogue.engine import Transaction
+from openshelf.storage.catalogue.prepared import Prepared
 from openshelf.storage.catalogue.schema import facet_sets, repos
 
 TAG, OWNER, VISIBILITY = "tag", "owner", "visibility"
 MAX_VALUE = 255
 _BATCH = 200
+# Up to so many values are looked up one by one.
+_FEW = 4
 
 Key = tuple[str, str]
 
@@ -61,27 +64,40 @@ def tag_key(tag: str) -> str:
 def load(tx: Transaction, kind: RepoKind | None, facet: str, values: Iterable[str]) -> BitMap:
     """The repos in any of these sets."""
     wanted = sorted(set(values))
-    query = sa.select(facet_sets.c.repos).where(facet_sets.c.facet == facet, facet_sets.c.value.in_(wanted))
-    return BitMap.union(BitMap(), *(BitMap.deserialize(found) for found in tx.scalars(_of_kind(query, kind))))
+    kinds = [kind] if kind else list(RepoKind)
+    if len(wanted) <= _FEW:
+        keys = [{"kind": each.value, "facet": facet, "value": value} for each in kinds for value in wanted]
+        rows = [row for key in keys if (row := _ONE.one_or_none(tx, **key))]
+    else:
+        query = sa.select(facet_sets.c.repos).where(facet_sets.c.facet == facet, facet_sets.c.value.in_(wanted))
+        rows = list(tx.execute(query.where(facet_sets.c.kind.in_([each.value for each in kinds]))))
+    return BitMap.union(BitMap(), *(BitMap.deserialize(row.repos) for row in rows))
 
 
 def most_used(tx: Transaction, kind: RepoKind | None, facet: str, limit: int) -> Iterator[tuple[str, int, BitMap]]:
     """Value, size and repos of the largest sets of a facet, the largest first; stop as soon as there are enough."""
     if kind:
-        for row in tx.execute(_LARGEST, {"kind": kind.value, "facet": facet, "limit": limit}):
+        for row in _LARGEST.all(tx, kind=kind.value, facet=facet, limit=limit):
             yield row.value, row.total, BitMap.deserialize(row.repos)
         return
     # The largest of each kind, so that the larger kinds do not hide the others.
     sets: dict[str, BitMap] = {}
     for each in RepoKind:
-        for row in tx.execute(_LARGEST, {"kind": each.value, "facet": facet, "limit": limit // 3}):
+        for row in _LARGEST.all(tx, kind=each.value, facet=facet, limit=limit // 3):
             repos_of = BitMap.deserialize(row.repos)
             sets[row.value] = sets[row.value] | repos_of if row.value in sets else repos_of
     for value, repos_of in sorted(sets.items(), key=lambda pair: -len(pair[1])):
         yield value, len(repos_of), repos_of
 
 
-_LARGEST = (
+_ONE = Prepared(
+    sa.select(facet_sets.c.repos).where(
+        facet_sets.c.kind == sa.bindparam("kind"),
+        facet_sets.c.facet == sa.bindparam("facet"),
+        facet_sets.c.value == sa.bindparam("value"),
+    )
+)
+_LARGEST = Prepared(
     sa.select(facet_sets.c.value, facet_sets.c.total, facet_sets.c.repos)
     .where(facet_sets.c.kind == sa.bindparam("kind"), facet_sets.c.facet == sa.bindparam("facet"))
     .order_by(facet_sets.c.total.desc(), facet_sets.c.value)
@@ -122,11 +138,6 @@ def differing(tx: Transaction) -> int:
         members = expected.pop((row.kind, row.facet, row.value), BitMap())
         wrong += members != BitMap.deserialize(row.repos) or row.total != len(members)
     return wrong + len(expected)
-
-
-def _of_kind(query: sa.Select[Any], kind: RepoKind | None) -> sa.Select[Any]:
-    kinds = [kind.value] if kind else [each.value for each in RepoKind]
-    return query.where(facet_sets.c.kind.in_(kinds)) if kind is None else query.where(facet_sets.c.kind == kinds[0])
 
 
 def _place(tx: Transaction, repo_id: str) -> Place | None:

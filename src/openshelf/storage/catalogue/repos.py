@@ -14,6 +14,7 @@ from openshelf.domain.names import RepoId, RepoKind
 from openshelf.domain.repos import Repo, Visibility
 from openshelf.storage.catalogue import facets
 from openshelf.storage.catalogue.engine import Transaction
+from openshelf.storage.catalogue.prepared import Prepared
 from openshelf.storage.catalogue.schema import accounts, downloads, redirects, repos
 
 SELECT = sa.select(repos, accounts.c.name.label("owner")).join(accounts, accounts.c.id == repos.c.owner_id)
@@ -25,13 +26,14 @@ _NAMED = sa.and_(
     repos.c.name_key == sa.bindparam("name"),
     accounts.c.name_key == sa.bindparam("owner"),
 )
-_BY_NAME = SELECT.where(_NAMED)
-_BY_NAME_ALONE = SELECT.with_only_columns(
-    *(column for column in repos.c if column.name not in ("facts", "tags")),
-    sa.literal({}, sa.JSON()).label("facts"),
-    sa.literal([], sa.JSON()).label("tags"),
-    accounts.c.name.label("owner"),
-).where(_NAMED)
+_BY_NAME = Prepared(SELECT.where(_NAMED))
+_BY_NAME_ALONE = Prepared(
+    SELECT.with_only_columns(
+        *(column for column in repos.c if column.name not in ("facts", "tags", "facets")),
+        accounts.c.name.label("owner"),
+    ).where(_NAMED)
+)
+_BY_ID = Prepared(SELECT.where(repos.c.id == sa.bindparam("id")))
 
 
 def readable(scope: ReadScope) -> sa.ColumnElement[bool]:
@@ -80,8 +82,8 @@ def insert(
 def by_name(tx: Transaction, kind: RepoKind, repo_id: RepoId, *, with_facts: bool = True) -> Repo | None:
     """The repo that has this name now, without regard to case; ``facts`` and ``tags`` stay empty where not wanted."""
     keys = {"kind": kind.value, "name": repo_id.name.lower(), "owner": repo_id.owner.lower()}
-    row = tx.execute(_BY_NAME if with_facts else _BY_NAME_ALONE, keys).one_or_none()
-    return from_row(row) if row else None
+    row = (_BY_NAME if with_facts else _BY_NAME_ALONE).one_or_none(tx, **keys)
+    return from_row(row, with_facts=with_facts) if row else None
 
 
 def by_former_name(tx: Transaction, kind: RepoKind, repo_id: RepoId) -> Repo | None:
@@ -91,7 +93,8 @@ def by_former_name(tx: Transaction, kind: RepoKind, repo_id: RepoId) -> Repo | N
 
 
 def by_id(tx: Transaction, repo_id: str) -> Repo | None:
-    return _one(tx, repos.c.id == repo_id)
+    row = _BY_ID.one_or_none(tx, id=repo_id)
+    return from_row(row) if row else None
 
 
 def exists(tx: Transaction, seq: int) -> bool:
@@ -180,8 +183,8 @@ def _one(tx: Transaction, condition: sa.ColumnElement[bool]) -> Repo | None:
     return from_row(row) if row else None
 
 
-def from_row(row: sa.Row[Any]) -> Repo:
-    """The repo in a row of ``SELECT``."""
+def from_row(row: Any, *, with_facts: bool = True) -> Repo:
+    """The repo in a row of ``SELECT``; ``with_facts`` False where its facts and tags were not asked for."""
     return Repo(
         id=row.id,
         seq=row.seq,
@@ -196,8 +199,8 @@ def from_row(row: sa.Row[Any]) -> Repo:
         downloads=row.downloads,
         likes=row.likes,
         stored_bytes=row.stored_bytes,
-        facts=row.facts,
-        tags=tuple(row.tags),
+        facts=row.facts if with_facts else {},
+        tags=tuple(row.tags) if with_facts else (),
         size_bytes=row.size_bytes,
         parameters=row.parameters,
     )

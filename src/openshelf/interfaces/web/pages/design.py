@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from types import SimpleNamespace
 
 from markupsafe import Markup
 from starlette.responses import Response
@@ -11,11 +10,12 @@ from starlette.responses import Response
 from openshelf.analysis.tables.table import Bin
 from openshelf.domain.diff import FileDiff, FileStatus, Hunk, Line
 from openshelf.domain.names import RepoKind
-from openshelf.domain.repos import Repo, Visibility
-from openshelf.domain.tree import Entry
+from openshelf.domain.repos import DEFAULT_BRANCH, Repo, Visibility
+from openshelf.domain.tree import CommitInfo, Entry
 from openshelf.interfaces.web import card, colours, histogram
 from openshelf.interfaces.web.diff_table import Tables
 from openshelf.interfaces.web.forms import Form
+from openshelf.interfaces.web.pages.files import Row, rows_of
 from openshelf.interfaces.web.routing import page
 from openshelf.interfaces.web.sparkline import sparkline
 from openshelf.interfaces.web.visit import THEMES, Visit
@@ -54,7 +54,7 @@ def show(visit: Visit) -> Response:
         icons=ICONS,
         repos=[repo, _repo(RepoKind.DATASET, "pairs"), _repo(RepoKind.SPACE, "try-it"), _repo(RepoKind.KERNEL, "sum")],
         prose=card.render(repo, _PROSE),
-        files=_files(),
+        files=_files(visit, repo),
         bars=histogram.bars([Bin(count, "") for count in _COUNTS]),
         weeks=sparkline(_COUNTS, visit.gettext("Downloads of each week")),
         forms_of={theme: _form(visit, theme) for theme in THEMES},
@@ -76,11 +76,10 @@ def _repo(kind: RepoKind, name: str) -> Repo:
     )  # fmt: skip
 
 
-def _files() -> list[SimpleNamespace]:
-    now = datetime.now(UTC)
-    commit = SimpleNamespace(title="Add the model", id="0" * 40, date=now - timedelta(days=3))
+def _files(visit: Visit, repo: Repo) -> list[Row]:
     entries = [Entry("weights", "0" * 40, 0, is_folder=True), Entry("README.md", "0" * 40, 2_300)]
-    return [SimpleNamespace(entry=entry, kept="", commit=commit, arrival=None) for entry in entries]
+    commit = CommitInfo("0" * 40, "Add the model", "", "shelf", "", datetime.now(UTC) - timedelta(days=3))
+    return rows_of(visit, repo, DEFAULT_BRANCH, "", entries, {entry.path: commit for entry in entries}, {})
 
 
 def _form(visit: Visit, theme: str) -> Form:

@@ -94,7 +94,7 @@ def _text(place: Place) -> dict[str, Any]:
     text = place.view.text
     assert text is not None
     more = place.visit.gettext("the rest of this line is not shown")
-    return {"source": source.lay_out(text.text, place.entry.name, more)}
+    return {"source": source.laid_out(text.text, place.entry.etag, place.entry.name, more)}
 
 
 def _markdown(place: Place) -> dict[str, Any]:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import filterfalse
+from operator import attrgetter
+from urllib.parse import quote
 
 from markupsafe import Markup
 from starlette.responses import Response
@@ -17,6 +20,7 @@ from openshelf.interfaces.web.pages.repo_frame import frame, pages, ref_choice, 
 from openshelf.interfaces.web.visit import Visit
 from openshelf.services import arrivals, fetch, trees
 from openshelf.services.arrivals import Arrival
+from openshelf.services.sizes import readable_size
 from openshelf.storage.repositories import GitRepository
 
 PAGE = 250
@@ -33,6 +37,10 @@ class Row:
     kept: str
     commit: CommitInfo | None
     arrival: Arrival | None
+    address: str
+    commit_address: str
+    download: str
+    download_label: str
 
 
 def show_folder(visit: Visit, repo: Repo) -> Response:
@@ -42,14 +50,15 @@ def show_folder(visit: Visit, repo: Repo) -> Response:
     if not entry.is_folder:
         return visit.redirect(addresses.blob(repo, found.asked, path))
     entries, _more = trees.page(git, found.commit, path, limit=MAX_LISTED)
-    entries = sorted(entries, key=lambda entry: (not entry.is_folder, entry.name))
+    # Git has them in order already, but for folders among files.
+    entries = sorted(filter(_is_folder, entries), key=_path) + list(filterfalse(_is_folder, entries))
     number = visit.asked_number("p", most=MAX_LISTED // PAGE)
     here = entries[number * PAGE : (number + 1) * PAGE]
     visit.check_page(number, here)
     commits = trees.last_commits(git, found.commit, here)
     known = arrivals.find(visit.hub, repo, [entry.blob.sha256 for entry in here if entry.blob])
-    rows = [_row(entry, known, commits.get(entry.path)) for entry in here]
     place = addresses.tree(repo, found.asked, path)
+    rows = rows_of(visit, repo, found.asked, path, here, commits, known)
     return visit.page(
         "tree.html",
         **frame(visit, repo, "files", found.asked),
@@ -61,7 +70,7 @@ def show_folder(visit: Visit, repo: Repo) -> Response:
         rows=rows,
         says_stored=any(row.arrival and row.arrival.percent is not None for row in rows),
         saved=None if path else arrivals.saved(visit.hub, repo),
-        readme=_readme(repo, git, found, path, entries),
+        readme=_readme(repo, git, found, path),
         total=len(entries),
         first=number * PAGE,
         base_url=visit.base_url,
@@ -70,19 +79,49 @@ def show_folder(visit: Visit, repo: Repo) -> Response:
     )
 
 
-def _row(entry: Entry, known: Mapping[str, Arrival], commit: CommitInfo | None) -> Row:
-    arrival = known.get(entry.blob.sha256) if entry.blob else None
-    kept = "" if entry.blob is None else "Xet" if arrival and arrival.is_chunked else "LFS"
-    return Row(entry, kept, commit, arrival)
+_is_folder, _path = attrgetter("is_folder"), attrgetter("path")
 
 
-def _readme(repo: Repo, git: GitRepository, found: Revision, folder: str, entries: Sequence[Entry]) -> Markup:
+def rows_of(
+    visit: Visit,
+    repo: Repo,
+    asked: str,
+    folder: str,
+    entries: Sequence[Entry],
+    commits: Mapping[str, CommitInfo],
+    known: Mapping[str, Arrival],
+) -> list[Row]:
+    """A page has hundreds, so what they share is worked out once."""
+    tree, blob, resolve = (f"{of(repo, asked, folder)}/" for of in (addresses.tree, addresses.blob, addresses.resolve))
+    of_commits = {found.id: addresses.commit(repo, found.id) for found in commits.values()}
+    _ = visit.gettext
+    label = _("Download %(name)s, %(size)s")
+    rows = []
+    for entry in entries:
+        commit = commits.get(entry.path)
+        arrival = known.get(entry.blob.sha256) if entry.blob else None
+        kept = "" if entry.blob is None else "Xet" if arrival and arrival.is_chunked else "LFS"
+        name = quote(entry.name, safe="")
+        rows.append(
+            Row(
+                entry,
+                kept,
+                commit,
+                arrival,
+                (tree if entry.is_folder else blob) + name,
+                of_commits[commit.id] if commit else "",
+                "" if entry.is_folder else f"{resolve}{name}?download=true",
+                "" if entry.is_folder else label % {"name": entry.name, "size": readable_size(entry.size)},
+            )
+        )
+    return rows
+
+
+def _readme(repo: Repo, git: GitRepository, found: Revision, folder: str) -> Markup:
     """What a folder says of itself. The card of the default branch has a page of its own."""
     if not folder and found.commit == repo.head:
         return Markup()
     path = f"{folder}/{card.FILE}" if folder else card.FILE
-    if not any(entry.path == path for entry in entries):
-        return Markup()
     content = git.read_path(found.commit, path, _MAX_README_BYTES)
     return card.render(repo, front_matter.split(content).body, found.asked, folder) if content else Markup()
 
