@@ -36,7 +36,7 @@ def chromium() -> Iterator[Browser]:
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """A hub with alice, its administrator."""
-    with serve(tmp_path_factory.mktemp("browsed"), rate_limit_sign_in=0) as served:
+    with serve(tmp_path_factory.mktemp("browsed"), rate_limit_sign_in=0, registration="open") as served:
         accounts.create_user(served.hub, "alice", PASSWORD, full_name="Alice Adeyemi")
         yield served
 

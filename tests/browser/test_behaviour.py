@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from typing import Literal
 
 import pytest
 from playwright.sync_api import expect
+from starlette.routing import Match, Route
 
 from openshelf.domain.names import RepoKind
 from openshelf.domain.people import Role
 from openshelf.domain.tree import AddInline
-from openshelf.services import accounts, push, repos
+from openshelf.interfaces.web.routes import routes
+from openshelf.services import accounts, push, refs, repos
 from tests.browser.watched import Watched
 from tests.hubs import actor
 from tests.served import Served
@@ -34,12 +37,28 @@ PAGES = [
     f"/alice/{LONG}/commits/main", f"/alice/{LONG}/commit/main", f"/alice/{LONG}/settings", "/alice/bare",
     f"/alice/{LONG}/upload/main", f"/alice/{LONG}/new/main", "/alice/bare/new/main?template=card",
     f"/alice/{LONG}/edit/main/README.md", f"/alice/{LONG}/edit/main/data.bin", f"/alice/{LONG}/delete/main/folder",
+    f"/alice/{LONG}/tree/main/folder", f"/alice/{LONG}/upload/main/folder", f"/alice/{LONG}/new/main/folder",
+    f"/alice/{LONG}/commits/main/run.py", f"/alice/{LONG}/branches",
+    f"/alice/{LONG}/branches/delete?ref=refs%2Fheads%2Fwork", f"/alice/{LONG}/compare",
+    f"/alice/{LONG}/compare/work..main", f"/alice/{LONG}/discussions/1",
     "/new", "/settings/account", "/settings/tokens", "/organizations/new", "/organizations/shelf/members",
     "/administration", "/administration/users", "/administration/organizations", "/administration/storage",
-    "/administration/jobs", "/administration/health", "/administration/quotas/alice", "/docs/api", "/docs/design", "/logout",
+    "/administration/jobs", "/administration/health", "/administration/quotas/alice", "/docs/api",
+    "/docs/design", "/logout",
 ]  # fmt: skip
 RULES = {"light": "{ resultTypes: ['violations'] }", "dark": "{ runOnly: ['color-contrast'] }"}
-WITHOUT_ACCOUNT = ["/", "/login", f"/alice/{LONG}", "/alice/bare"]
+NOT_PAGES = {
+    "/static/{name}": "assets",
+    "/new/name": "answers a script",
+    "/settings": "leads on",
+    "/{owner:owner}/{name:segment}/revision": "leads on",
+    "/setup": "leads on as soon as somebody is there; test_journeys goes through it",
+    "/settings/password": "answers a form",
+    "/organizations/{organisation:segment}/profile": "answers a form",
+    "/{owner:owner}/{name:segment}/branches/new": "answers a form",
+    "/{owner:owner}/{name:segment}/branches/new-tag": "answers a form",
+}
+WITHOUT_ACCOUNT = ["/", "/login", "/join", f"/alice/{LONG}", "/alice/bare"]
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +72,22 @@ def furnished(served: Served) -> Served:
     changes = [AddInline("README.md", CARD.encode()), AddInline("run.py", b"x = '" + b"y" * 400 + b"'\n")]
     changes += [AddInline("data.bin", b"\0\1"), AddInline("n" * 200 + ".txt", b"x"), AddInline("folder/a.txt", b"x")]
     push.commit(hub, alice, repo, "main", changes, "A very long title " * 20, "And why. " * 50)
+    refs.create_branch(hub, alice, repo, "work")
+    push.open_pull(hub, alice, repo, "a title")
     return served
+
+
+def test_every_page_is_looked_at() -> None:
+    seen = {route.path for path in (*PAGES, *WITHOUT_ACCOUNT) if (route := _route_of(path))}
+    of_models = [route for route in routes if isinstance(route, Route) and "{kind" not in route.path]
+    shown = {route.path for route in of_models if "GET" in (route.methods or ())}
+    left_out = {path for path in shown - seen if not re.search(r"/settings/(visibility|name|owner|delete)$", path)}
+    assert left_out - NOT_PAGES.keys() == set()
+
+
+def _route_of(path: str) -> Route | None:
+    scope = {"type": "http", "method": "GET", "path": path.partition("?")[0], "root_path": ""}
+    return next((one for one in routes if isinstance(one, Route) and one.matches(scope)[0] is Match.FULL), None)
 
 
 @pytest.mark.parametrize("width", [320, 1280])

@@ -42,6 +42,7 @@ class Words:
 
     def __init__(self, language: Language) -> None:
         self._ = language.gettext
+        self._ngettext = language.ngettext
         self._locale = language.locale
 
     def one(self, kind: RepoKind) -> str:
@@ -60,6 +61,16 @@ class Words:
             RepoKind.DATASET: _("Datasets"),
             RepoKind.SPACE: _("Spaces"),
             RepoKind.KERNEL: _("Kernels"),
+        }[kind]
+
+    def counted(self, kind: RepoKind, number: int) -> str:
+        """The noun that follows a number of repos of one kind."""
+        ngettext = self._ngettext
+        return {
+            RepoKind.MODEL: ngettext("model", "models", number),
+            RepoKind.DATASET: ngettext("dataset", "datasets", number),
+            RepoKind.SPACE: ngettext("space", "spaces", number),
+            RepoKind.KERNEL: ngettext("kernel", "kernels", number),
         }[kind]
 
     def none_yet(self, kind: RepoKind) -> str:

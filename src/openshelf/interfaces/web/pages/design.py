@@ -91,8 +91,8 @@ def _form(visit: Visit, theme: str) -> Form:
 def _diff(visit: Visit, theme: str) -> Markup:
     lines = (
         Line(" ", 1, 1, b"def loss(x):\n"),
-        Line("-", 2, None, b"    return log(1 + x)\n"),
         Line("+", None, 2, b"    return log(1 + x + eps)\n"),
+        Line("-", 2, None, b"    return log(1 + x)\n"),
     )
     changed = FileDiff(FileStatus.MODIFIED, None, None, (Hunk(1, 2, 1, 2, "", lines),), added=1, removed=1)
     return Tables(visit.language).table(f"{theme}-", changed)
