@@ -160,11 +160,11 @@ def run(
     """
     found = Found.kept(folder)
     began, rng = time.monotonic() - found.seconds, random.Random(seed + found.kills.total())
-    token = _begin(folder)
+    token = begin(folder)
     nursery = Nursery(environment())
     server = Server(folder, workers=WORKERS, nursery=nursery)
     server.start()
-    clients = {kind: _client(folder, kind, server.url, token) for kind in CLIENTS}
+    clients = {kind: client(folder, kind, server.url, token) for kind in CLIENTS}
     try:
         while found.kills.total() < kills and not is_over() and not (seconds and time.monotonic() - began > seconds):
             before = found.kills.total()
@@ -182,7 +182,7 @@ def run(
         _finish(clients, folder, found)
     finally:
         for process in clients.values():
-            _kill_group(process)
+            kill_group(process)
         server.stop()
         nursery.close()
     _check(folder, found, deep=True)
@@ -191,7 +191,7 @@ def run(
     return found
 
 
-def _begin(folder: Path) -> str:
+def begin(folder: Path) -> str:
     """The token of the clients; a new hub has their repos made."""
     kept = folder / "token"
     if kept.exists():
@@ -206,7 +206,7 @@ def _begin(folder: Path) -> str:
     return token
 
 
-def _client(folder: Path, kind: str, url: str, token: str) -> subprocess.Popen[bytes]:
+def client(folder: Path, kind: str, url: str, token: str) -> subprocess.Popen[bytes]:
     home = folder / kind
     home.mkdir(exist_ok=True)
     for mark in ("stop", "stuck"):
@@ -277,7 +277,7 @@ def _end_of(path: Path) -> str:
     return path.read_text()[-1000:] if path.exists() else ""
 
 
-def _kill_group(process: subprocess.Popen[bytes]) -> None:
+def kill_group(process: subprocess.Popen[bytes]) -> None:
     """A client and the git that it runs."""
     try:
         os.killpg(process.pid, signal.SIGKILL)
@@ -298,7 +298,7 @@ def _check(folder: Path, found: Found, *, deep: bool) -> None:
         found.repeated = sum(1 for entry in entries if entry["tries"] > 1)
         found.files = len(entries)
         for entry in entries if deep else entries[-200:]:
-            wrong = _missing(hub, entry)
+            wrong = fault_of(hub, entry)
             if wrong:
                 found.faults.append(f"after {found.kills.total()} kills: acknowledged {entry} is {wrong}")
     finally:
@@ -313,7 +313,7 @@ def ledger(folder: Path, kind: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in lines if line.endswith("}")]
 
 
-def _missing(hub: Hub, entry: dict[str, Any]) -> str:
+def fault_of(hub: Hub, entry: dict[str, Any]) -> str:
     """What is wrong with an acknowledged file; empty where nothing is."""
     ada = actor(hub, "ada")
     try:

@@ -32,7 +32,7 @@ from tests.served import Served, serve
 PATIENCE_SECONDS = 90.0
 NDJSON = {"content-type": "application/x-ndjson"}
 
-Send = Callable[[Scene, Any, bytes], None]
+Upload = tuple[Callable[[Scene, Any, bytes], None], bytes]
 
 
 @dataclass
@@ -103,7 +103,7 @@ class World:
             other.join()
         assert self.failed == []
 
-    def _run(self, work: Callable[[], None]) -> None:
+    def _run(self, work: Callable[[], object]) -> None:
         try:
             work()
         except BaseException as error:
@@ -111,7 +111,7 @@ class World:
 
     def _repeat(self, work: Callable[[], object], over: threading.Event) -> None:
         while not over.is_set() and not self.failed:
-            self._run(lambda: work() and None)
+            self._run(work)
 
     def check(self) -> None:
         """All that was told is at the head of its repo."""
@@ -211,7 +211,7 @@ def test_clones_beside_repacking_are_whole(world: World) -> None:
 
 def test_garbage_collection_beside_uploads_of_what_it_is_about_to_take_loses_nothing(world: World) -> None:
     repo, scene = world.make("m"), Scene(world.folder)
-    uploads = [((send_by_lfs, send_by_xet)[seed % 2], noise(30_000, seed)) for seed in range(12)]
+    uploads: list[Upload] = [((send_by_lfs, send_by_xet)[seed % 2], noise(30_000, seed)) for seed in range(12)]
     collected: list[gc.Collected] = []
     headers = {"authorization": f"Bearer {world.token}"}
     with httpx.Client(base_url=world.served.url, headers=headers, timeout=60) as client:
@@ -219,13 +219,13 @@ def test_garbage_collection_beside_uploads_of_what_it_is_about_to_take_loses_not
             send(scene, client, content)
         scenes.age(world.hub)
 
-        def upload(send: Send, content: bytes) -> None:
+        def upload(send: Callable[[Scene, Any, bytes], None], content: bytes) -> None:
             blob = Blob(hashlib.sha256(content).hexdigest(), len(content))
             send(scene, client, content)
             scenes.ask(client, "POST", "/api/models/ada/m/commit/main", content=commit_of(blob), headers=NDJSON)
             world.told[repo.id, f"{blob.sha256}.bin"] = blob.sha256
 
-        def uploader(mine: list[tuple[Send, bytes]]) -> None:
+        def uploader(mine: list[Upload]) -> None:
             for send, content in mine:
                 world.until_done(lambda: upload(send, content))  # noqa: B023 - it is over before the next
 

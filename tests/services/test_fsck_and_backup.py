@@ -17,8 +17,10 @@ from openshelf.domain.people import Actor
 from openshelf.domain.repos import Repo
 from openshelf.domain.tree import Blob
 from openshelf.errors import AccountNotFound, ConfigurationError, Conflict, Invalid
-from openshelf.services import backup, fetch, fsck, repos
+from openshelf.services import backup, fetch, fsck, housekeeping, repos
+from openshelf.services import chunk_blob as chunking
 from openshelf.services.hub import Hub, now
+from openshelf.services.stored import REMOVAL_LOCK
 from openshelf.settings import Settings
 from openshelf.storage import search
 from openshelf.storage.catalogue import blobs, migrate, refs
@@ -225,6 +227,38 @@ def test_a_backup_beside_pushes_is_clean(hub: Hub, tmp_path: Path) -> None:
     restored = open_hub(Settings(data=tmp_path / "restored"))
     assert backup.finish_restore(restored, deep=True).problems == ()
     restored.storage.close()
+
+
+def test_a_backup_leaves_out_what_is_damaged_and_keeps_the_copy_that_it_has(hub: Hub, tmp_path: Path) -> None:
+    actor, repo, blob = _filled(hub)
+    backup.back_up(hub, tmp_path / "copy")
+    late = store(hub, repo, b"later" * 10_000)
+    commit(hub, actor, repo, ("late.bin", late))
+    for damaged in (blob, late):
+        with _path(hub, damaged).open("r+b") as file:
+            file.write(b"X")
+    done = backup.back_up(hub, tmp_path / "copy")
+    assert (done.objects, done.copied_objects, done.damaged_objects) == (2, 0, 1)
+    backup.copy_back(tmp_path / "copy", tmp_path / "restored")
+    restored = open_hub(Settings(data=tmp_path / "restored"))
+    assert {problem.subject for problem in backup.finish_restore(restored, deep=True).problems} == {late.sha256}
+    assert b"".join(restored.storage.blobs.read(blob.sha256)) == b"weights" * 10_000
+    restored.storage.close()
+
+
+def test_a_blob_that_is_chunked_during_a_backup_keeps_both_forms_until_later(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, _, blob = _filled(hub)
+    monkeypatch.setattr(chunking, "_PATIENCE_SECONDS", 0.01)
+    with hub.storage.locks.hold(REMOVAL_LOCK):
+        chunking.chunk_blob(hub, blob.sha256)
+    assert hub.storage.blobs.is_intact(blob.sha256)
+    assert fsck.check(hub, deep=True).problems == ()
+    assert housekeeping.let_go_of_second_forms(hub, threading.Event()) == 1
+    chunking.chunk_blob(hub, blob.sha256)
+    assert hub.storage.blobs.size(blob.sha256) is None
+    assert fsck.check(hub, deep=True).problems == ()
 
 
 @pytest.mark.parametrize("step", [(migrate, "copy_sqlite"), (backup, "_match")], ids=["before", "after the catalogue"])
