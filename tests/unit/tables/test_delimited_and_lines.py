@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -20,7 +21,7 @@ from openshelf.analysis.tables.table_json import table_from, table_values
 CELLS = st.text(alphabet='abc ,;"\n\té0', min_size=1, max_size=8).filter(lambda text: text.strip() not in NULL_WORDS)
 
 
-def delimited(text: str, **options: int) -> Table:
+def delimited(text: str, **options: Any) -> Table:
     return read_delimited(text, is_whole=True, size=len(text.encode()), **options)
 
 
