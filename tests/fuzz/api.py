@@ -80,13 +80,23 @@ def walk(url: str, token: str, known: Known, *, examples: int, seconds: float | 
         session.headers["Authorization"] = f"Bearer {token}"
         while True:
             for operation in found:
-                for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE):
+                for mode in _modes(operation):
                     _ask(operation, mode, known, session, done, examples, seed)
                 if seconds and time.monotonic() > deadline:
                     return done
             if not seconds:
                 return done
             seed = False
+
+
+def _modes(operation: Any) -> list[GenerationMode]:
+    """Wrong requests only where the description says what would be wrong; else the search for one takes seconds."""
+    definition = operation.definition.raw
+    schemas = [media.get("schema", {}) for media in definition.get("requestBody", {}).get("content", {}).values()]
+    has_shape = any("$ref" in schema or schema.get("properties") for schema in schemas)
+    has_query = any(parameter.get("in") == "query" for parameter in definition.get("parameters", []))
+    wrong = [GenerationMode.NEGATIVE] if has_shape or has_query else []
+    return [GenerationMode.POSITIVE, *wrong]
 
 
 def _ask(
