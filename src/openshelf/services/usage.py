@@ -69,7 +69,13 @@ def of_owners(
     administration.check(actor)
     with hub.storage.catalogue.read() as tx:
         found = catalogue.owners(tx, kind, search, limit, offset)
-    return [OwnerUsage(owner, quotas.usage(hub, accounts.find(hub, owner.name))) for owner in found]
+        used = catalogue.distinct_bytes(tx, [owner.name for owner in found])
+    return [OwnerUsage(owner, _usage(hub, owner, used.get(owner.name, 0))) for owner in found]
+
+
+def _usage(hub: Hub, owner: OwnerTotals, used: int) -> Usage:
+    own = owner.quota_bytes
+    return Usage(owner.name, used, hub.settings.quota_bytes if own is None else own, own is not None)
 
 
 def of_account(hub: Hub, actor: Actor, name: str) -> Usage:

@@ -11,7 +11,7 @@ from openshelf.domain.names import RepoKind
 from openshelf.domain.repos import Repo
 from openshelf.domain.tree import Blob
 from openshelf.errors import ReadOnlyHub
-from openshelf.services import accounts, garbage_runs, jobs, push, quotas, repos
+from openshelf.services import accounts, garbage_runs, jobs, push, quotas, repos, usage
 from openshelf.services.hub import Hub, now
 from openshelf.storage.catalogue import blobs, damages, events
 from openshelf.storage.jobs import JobState
@@ -155,6 +155,8 @@ def test_storage_says_what_identical_files_save(hub: Hub, alice: Visitor) -> Non
     assert "The repos name 6.00 MB outside git; 3.00 MB of them lie on the disk" in text
     assert "save 50 %" in text
     assert "− 3.00 MB" in text
+    for owner in usage.of_owners(hub, actor(hub, "alice")):
+        assert owner.usage == quotas.usage(hub, accounts.find(hub, owner.totals.name))
 
 
 def test_garbage_is_looked_at_then_removed(hub: Hub, alice: Visitor) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -39,6 +39,7 @@ class OwnerTotals:
     kind: AccountKind
     repos: int
     named_bytes: int
+    quota_bytes: int | None
 
 
 def totals(tx: Transaction) -> Totals:
@@ -71,7 +72,7 @@ def owners(
     """Accounts, those that store most first."""
     total = sa.func.coalesce(sa.func.sum(repos.c.stored_bytes), 0)
     query = (
-        sa.select(accounts.c.name, accounts.c.kind, sa.func.count(repos.c.seq), total)
+        sa.select(accounts.c.name, accounts.c.kind, sa.func.count(repos.c.seq), total, accounts.c.quota_bytes)
         .outerjoin(repos, repos.c.owner_id == accounts.c.id)
         .group_by(accounts.c.id)
         .order_by(total.desc(), accounts.c.name_key)
@@ -82,7 +83,23 @@ def owners(
         query = query.where(accounts.c.kind == kind.value)
     if search:
         query = query.where(accounts.c.name_key.contains(search.lower(), autoescape=True))
-    return [OwnerTotals(name, AccountKind(of), count, size) for name, of, count, size in tx.execute(query)]
+    return [
+        OwnerTotals(name, AccountKind(of), count, size, quota) for name, of, count, size, quota in tx.execute(query)
+    ]
+
+
+def distinct_bytes(tx: Transaction, names: Iterable[str]) -> dict[str, int]:
+    """Account name to bytes of the distinct blobs that its repos may use, for those that have any."""
+    mine = (
+        sa.select(accounts.c.name.label("owner"), repo_blobs.c.sha256)
+        .join(repos, repos.c.owner_id == accounts.c.id)
+        .join(repo_blobs, repo_blobs.c.repo_id == repos.c.id)
+        .where(accounts.c.name.in_(list(names)))
+        .distinct()
+        .subquery()
+    )
+    query = sa.select(mine.c.owner, sa.func.sum(blobs.c.size)).join(blobs, blobs.c.sha256 == mine.c.sha256)
+    return {owner: int(size) for owner, size in tx.execute(query.group_by(mine.c.owner))}
 
 
 def _by_kind(tx: Transaction, table: sa.Table) -> dict[str, int]:
