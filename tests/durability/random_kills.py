@@ -132,8 +132,18 @@ class Server:
             self.process.wait()
             _wait_until_gone(children)
             self.process = None
+            self._check_that_nobody_serves()
         else:
             _kill(children[number % len(children)])
+
+    def _check_that_nobody_serves(self) -> None:
+        deadline = time.monotonic() + 10
+        while time.monotonic() < deadline:
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", self.port)) != 0:
+                    return
+            time.sleep(0.01)
+        raise AssertionError("a serving process outlives the server that was killed")
 
     def stop(self) -> None:
         if self.process is not None:
@@ -243,6 +253,8 @@ def _kill_once(server: Server, rng: random.Random, found: Found) -> None:
         server.start()
     if rng.random() < 0.15:
         time.sleep(rng.uniform(0, 1.5))
+        if server.process is None or server.process.poll() is not None:
+            return
         found.kills["while it starts"] += 1
         server.kill(whole=True)
         return
@@ -253,6 +265,8 @@ def _kill_once(server: Server, rng: random.Random, found: Found) -> None:
         server.kill(whole=True) if code is None else None
         return
     time.sleep(rng.choice((rng.uniform(0, 0.3), rng.uniform(0, 1.5), rng.uniform(0, 3))))
+    if server.process is None or server.process.poll() is not None:
+        return
     whole = rng.random() < 0.2
     found.kills["the whole server" if whole else "one serving process"] += 1
     server.kill(whole=whole, number=rng.randrange(WORKERS))
@@ -297,10 +311,8 @@ def _check(folder: Path, found: Found, *, deep: bool) -> None:
         found.uploads = Counter(entry["kind"] for entry in entries)
         found.repeated = sum(1 for entry in entries if entry["tries"] > 1)
         found.files = len(entries)
-        for entry in entries if deep else entries[-200:]:
-            wrong = fault_of(hub, entry)
-            if wrong:
-                found.faults.append(f"after {found.kills.total()} kills: acknowledged {entry} is {wrong}")
+        wrong = faults_of(hub, entries if deep else entries[-200:])
+        found.faults += [f"after {found.kills.total()} kills: {line}" for line in wrong]
     finally:
         hub.storage.close()
 
@@ -313,20 +325,25 @@ def ledger(folder: Path, kind: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in lines if line.endswith("}")]
 
 
-def fault_of(hub: Hub, entry: dict[str, Any]) -> str:
-    """What is wrong with an acknowledged file; empty where nothing is."""
-    ada = actor(hub, "ada")
-    try:
-        repo = repos.find(hub, ada, RepoKind.MODEL, RepoId(*entry["repo"].split("/")))
+def faults_of(hub: Hub, entries: list[dict[str, Any]]) -> list[str]:
+    """What is wrong with acknowledged files: each must be in its commit, and with the same bytes at the head."""
+    ada, found = actor(hub, "ada"), []
+    for name in sorted({entry["repo"] for entry in entries}):
+        repo = repos.find(hub, ada, RepoKind.MODEL, RepoId(*name.split("/")))
         git = hub.storage.repositories.open(repo.id)
         head = git.resolve("main").commit
-        for commit in (entry["commit"], head):
-            content = fetch.content(hub, repo, git, git.entry(commit, entry["path"]))
-            if state.digest(content) != entry["sha256"]:
-                return "not what was sent"
-    except Exception as error:
-        return f"gone: {error}"
-    return ""
+        for entry in entries:
+            if entry["repo"] != name:
+                continue
+            try:
+                there = git.entry(head, entry["path"])
+                if git.entry(entry["commit"], entry["path"]).oid != there.oid:
+                    found.append(f"acknowledged {entry} is another file at the head")
+                elif state.digest(fetch.content(hub, repo, git, there)) != entry["sha256"]:
+                    found.append(f"acknowledged {entry} is not what was sent")
+            except Exception as error:
+                found.append(f"acknowledged {entry} is gone: {error}")
+    return found
 
 
 def _children(pid: int) -> list[int]:

@@ -105,7 +105,13 @@ def _fault(arguments: tuple[str, ...]) -> str:
 
 def _table(walks: list[dict[str, Any]], found: Found) -> str:
     """What the page tells of this run."""
-    lines = [f"Run on {datetime.now(UTC):%Y-%m-%d} on {os.cpu_count()} processors ({platform.machine()}).", ""]
+    revision = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True)
+    command = f"python -m tests.durability.soak {' '.join(sys.argv[1:])}"
+    lines = [
+        f"Run on {datetime.now(UTC):%Y-%m-%d} at revision {revision.stdout.strip()} by `{command}`, "
+        f"on {os.cpu_count()} processors ({platform.machine()}).",
+        "",
+    ]
     if walks:
         lines += ["| Operation | Fault | Points | Kills | Found |", "|---|---|--:|--:|--:|"]
         for walk in walks:

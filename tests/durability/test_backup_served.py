@@ -70,7 +70,7 @@ def told(folder: Path, kind: str) -> list[dict[str, Any]]:
 def missing_of(folder: Path, entries: list[dict[str, Any]]) -> list[str]:
     hub = open_hub(Settings(data=folder / "data"))
     try:
-        return [wrong for entry in entries if (wrong := random_kills.fault_of(hub, entry))]
+        return random_kills.faults_of(hub, entries)
     finally:
         hub.storage.close()
 

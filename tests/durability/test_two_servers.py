@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -43,6 +44,14 @@ def test_a_second_server_refuses_and_a_killed_one_leaves_the_folder_free(server:
     finally:
         server.stop()
         second.stop()
+
+
+def test_a_serving_process_ends_whose_server_was_killed_while_it_began(server: Server) -> None:
+    gone = 2**22 + 1
+    code = f"from openshelf.interfaces.cli.serve import load_app; load_app({gone}); print('it goes on')"
+    environment = {**os.environ, "OPENSHELF_DATA": str(server.folder / "data")}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout) == (1, "")
 
 
 def test_nothing_is_restored_over_a_folder_in_use(server: Server) -> None:

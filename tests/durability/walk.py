@@ -210,7 +210,7 @@ def _is_clear(said: str, number: int, *, forever: bool) -> bool:
         return True
     if number in (errno.ENOSPC, errno.EDQUOT) and (forever or "catalogue cannot be used" not in said):
         return False
-    return any(word in said for word in ("administrator", "doctor"))
+    return any(word in said for word in ("administrator", "doctor", "Input/output error"))
 
 
 def _difference(seen: dict[str, Any], wanted: dict[str, Any]) -> str:

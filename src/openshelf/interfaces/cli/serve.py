@@ -10,6 +10,7 @@ import signal
 import socket
 import threading
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -73,12 +74,12 @@ def command(data: Path | None, host: str | None, port: int | None, workers: int 
         server.on_startup(lambda: _greet(settings, first, is_new))
         # What is loaded now is shared with the server processes, as long as nobody writes to it.
         gc.freeze()
-        server.serve(target_loader=load_app, wrap_loader=False)
+        server.serve(target_loader=partial(load_app, os.getpid()), wrap_loader=False)
 
 
-def load_app() -> FastAPI:
-    """The application, in its own process."""
-    _die_with_parent()
+def load_app(parent: int) -> FastAPI:
+    """The application, in its own process, which ``parent`` has started."""
+    _die_with_parent(parent)
     app = create_app()
     threading.Thread(target=leave_stalled_clients, args=(_STALL_SECONDS,), name="stalled-clients", daemon=True).start()
     return app
@@ -160,9 +161,11 @@ def _pass_on(options: dict[str, Any]) -> None:
             os.environ[settings_module.PREFIX + name.upper()] = str(value)
 
 
-def _die_with_parent() -> None:
+def _die_with_parent(parent: int) -> None:
     """End this process when the one that started it is killed, so that the data folder and the port become free."""
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(1)  # it was killed before it could be asked for
 
 
 def _address(settings: Settings) -> str:
