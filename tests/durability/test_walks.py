@@ -31,25 +31,25 @@ def walk(*arguments: str) -> tuple[dict[str, Any], list[str]]:
     "operation", ["lfs-parts", "xet", "commit", "push-many", "gc", "chunk-blob", "upgrade", "backup"]
 )
 def test_a_kill_and_a_power_cut_lose_nothing(operation: str) -> None:
-    summary, found = walk(operation, "--sample", "5", "--cuts", "kill,all")
+    summary, found = walk(operation, "--sample", "2", "--cuts", "kill,all")
     assert found == []
     assert summary["kills"] > 0
 
 
 @pytest.mark.parametrize("operation", ["lfs", "xet", "commit", "push"])
 def test_a_full_disk_is_said_and_loses_nothing(operation: str) -> None:
-    _, found = walk(operation, "--sample", "4", "--errno", "ENOSPC", "--kinds", "write,create,make", "--forever")
+    _, found = walk(operation, "--sample", "2", "--errno", "ENOSPC", "--kinds", "write,create,make", "--forever")
     assert found == []
 
 
 @pytest.mark.parametrize("operation", ["lfs", "commit"])
 def test_a_sync_that_fails_is_not_acknowledged(operation: str) -> None:
-    _, found = walk(operation, "--sample", "4", "--errno", "EIO", "--kinds", "sync")
+    _, found = walk(operation, "--sample", "2", "--errno", "EIO", "--kinds", "sync")
     assert found == []
 
 
 def test_a_read_that_fails_gives_an_error_and_never_wrong_bytes() -> None:
-    _, found = walk("download", "--sample", "6", "--errno", "EIO", "--kinds", "read")
+    _, found = walk("download", "--sample", "3", "--errno", "EIO", "--kinds", "read")
     assert found == []
 
 
