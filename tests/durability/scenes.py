@@ -9,10 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-import shutil
-import sqlite3
 from collections.abc import Callable, Mapping
-from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -26,13 +23,12 @@ from openshelf.app import open_hub
 from openshelf.domain.names import RepoId, RepoKind
 from openshelf.domain.tree import AddInline, Blob
 from openshelf.interfaces.asgi import build
-from openshelf.services import backup, chunk_blob, gc, push, repack, repos
+from openshelf.services import chunk_blob, gc, push, repack, repos
 from openshelf.services.hub import Hub, now
 from openshelf.settings import Settings
-from openshelf.storage.catalogue import migrate
-from openshelf.storage.catalogue.engine import Catalogue
 from openshelf.storage.catalogue.schema import blobs as blob_table
 from openshelf.storage.catalogue.schema import repo_blobs, xet_files, xorbs
+from tests.durability.upkeep import back_up, first_start, forget_everything, go_back, restore
 from tests.hubs import actor, add_user
 from tests.interfaces.git.push_request import TYPE, ZERO, body, pack_of, read_report
 from tests.interfaces.git.working_copy import WorkingCopy
@@ -443,72 +439,6 @@ def _download(scene: Scene) -> None:
     with_client(scene, work)
 
 
-# Opening, upgrading, backing up
-
-
-def _forget_everything(scene: Scene) -> None:
-    shutil.rmtree(scene.data)
-
-
-def _first_start(scene: Scene) -> None:
-    hub = scene.open()
-    hub.storage.close()
-
-
-def _go_back(scene: Scene) -> None:
-    """Make the catalogue that of the first schema, with what it had room for."""
-    new, old = scene.data / "catalogue.db", scene.folder / "old.db"
-    _at_first_schema(old)
-    with closing(sqlite3.connect(old)) as connection:
-        connection.execute("ATTACH ? AS new", (str(new),))
-        connection.execute("PRAGMA foreign_keys=OFF")
-        for (table,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
-            if table.startswith(("sqlite_", "repo_search_")) or table == "alembic_version":
-                continue
-            theirs = {row[1] for row in connection.execute(f"PRAGMA new.table_info({table})")}
-            ours = [row[1] for row in connection.execute(f"PRAGMA main.table_info({table})")]
-            shared = ", ".join((["rowid"] if table == "repo_search" else []) + [c for c in ours if c in theirs])
-            connection.execute(f"DELETE FROM main.{table}")
-            if not theirs:
-                continue
-            connection.execute(f"INSERT INTO main.{table} ({shared}) SELECT {shared} FROM new.{table}")
-        connection.commit()
-    new.unlink()
-    old.replace(new)
-
-
-def _at_first_schema(path: Path) -> None:
-    from alembic import command
-
-    catalogue = Catalogue.on_sqlite(path)
-    config = migrate._config()
-    with catalogue.write() as tx:
-        config.attributes["connection"] = tx
-        command.upgrade(config, "0001")
-    catalogue.close()
-
-
-def _back_up(scene: Scene) -> None:
-    hub = scene.open()
-    try:
-        backup.back_up(hub, scene.disk / "backup")
-    finally:
-        hub.storage.close()
-
-
-def _restore(scene: Scene) -> None:
-    """The backup restores to a hub without a fault."""
-    target = scene.folder / "restored"
-    shutil.rmtree(target, ignore_errors=True)
-    backup.copy_back(scene.disk / "backup", target)
-    hub = open_hub(Settings(data=target))
-    try:
-        problems = backup.finish_restore(hub, deep=True).problems
-        assert not problems, f"the restored hub has problems: {problems}"
-    finally:
-        hub.storage.close()
-
-
 OPERATIONS = {
     operation.name: operation
     for operation in (
@@ -524,9 +454,9 @@ OPERATIONS = {
         Operation("download", _download_begin, _download),
         Operation("create", _upload_begin, _create),
         Operation("delete", _delete_begin, _delete),
-        Operation("upgrade", _upload_begin, _first_start, before=_go_back),
-        Operation("first-start", _upload_begin, _first_start, before=_forget_everything),
-        Operation("backup", _upload_begin, _back_up, after=_restore),
+        Operation("upgrade", _upload_begin, first_start, before=go_back),
+        Operation("first-start", _upload_begin, first_start, before=forget_everything),
+        Operation("backup", _upload_begin, back_up, after=restore),
     )
 }
 

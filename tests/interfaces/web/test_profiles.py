@@ -62,7 +62,7 @@ def test_home_shows_each_kind_with_numbers_for_who_looks(hub: Hub, alice: Visito
     make_repo(hub, "bob", "hidden", visibility=Visibility.PRIVATE)
     accounts.create_organisation(hub, "lab", accounts.find(hub, "alice"))
     page = stranger.text("/")
-    assert '<a href="/models"><b>1</b> models</a>' in page
+    assert '<a href="/models"><b>1</b> model</a>' in page
     assert "hidden" not in page.replace("hidden>", "").replace('type="hidden"', "").replace("aria-hidden", "")
     assert 'href="/lab"' in alice.text("/")
     assert '<a href="/models"><b>2</b> models</a>' in alice.text("/")  # she is the administrator

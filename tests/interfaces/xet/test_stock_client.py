@@ -131,13 +131,10 @@ def test_what_the_hub_lost_is_told_and_a_new_generation_mends_it(world: World, a
     with pytest.raises(RuntimeError, match=r"Delete ~/\.cache/huggingface/xet"):
         alice.upload(repo, {"model": data})
     with world.hub.storage.catalogue.write() as tx:
-        events.set_meta(tx, "xet-generation", "2")
-    try:
-        again = alice.upload(repo, {"model": data})
-        assert _fresh(alice).download(repo, again["model"], len(data)) == data
-    finally:
-        with world.hub.storage.catalogue.write() as tx:
-            events.set_meta(tx, "xet-generation", "1")
+        before = int(events.get_meta(tx, events.GENERATION_KEY) or 1)
+        events.set_meta(tx, events.GENERATION_KEY, str(before + 1))
+    again = alice.upload(repo, {"model": data})
+    assert _fresh(alice).download(repo, again["model"], len(data)) == data
 
 
 def _lose(world: World, repo: Repo, file_hash: str) -> None:
