@@ -30,9 +30,9 @@ class Openshelf(Peer):
     name = "Openshelf"
     does = (
         "verifies the sha256 of every upload, syncs it to disk, asks who may read; keeps bytes once, by file and by "
-        "chunk; checks every chunk that it rebuilds a file from"
+        "chunk; checks every block and chunk that it reads"
     )
-    does_not = "check a file that is kept whole again on its way out (`fsck --deep` does)"
+    does_not = "compare a whole file with its sha256 on its way out (the scrub does)"
     repo = f"{USER}/moved"
 
     def __init__(self, settings: Mapping[str, str] | None = None, environment: Mapping[str, str] | None = None) -> None:
@@ -144,6 +144,7 @@ class OpenshelfBehindNginx(Openshelf):
 
     name = "Openshelf behind nginx (X-Accel-Redirect)"
     does = "Openshelf decides who may read, nginx sends the bytes; CPU and memory of both are counted"
+    does_not = "compare what nginx sends with checksums (the scrub does)"
     place = "/stored/"
 
     def __init__(self) -> None:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import structlog
 
-from openshelf.analysis.checkpoints.element_counts import UnreadableHeader, count_elements
+from openshelf.analysis.checkpoints.safetensors_header import read_safetensors_header
+from openshelf.analysis.files.ranges import BoundedReader, UnreadableFile
 from openshelf.domain.tree import Blob
 from openshelf.services.accept import record_head
 from openshelf.services.describe import describe
 from openshelf.services.fetch import blob_content
 from openshelf.services.hub import Hub
 from openshelf.storage.catalogue import repos, weights
+
+_MOST_PARAMETERS = 1 << 53
 
 log = structlog.get_logger("openshelf.weights")
 
@@ -43,7 +46,12 @@ def _count(hub: Hub, repo_id: str, blob: Blob) -> dict[str, int]:
         return {}
     content = blob_content(hub, repo, blob.sha256)
     try:
-        return count_elements(lambda start, end: b"".join(content.read(start, end)), content.size)
-    except UnreadableHeader as error:
+        header = read_safetensors_header(
+            BoundedReader(content.size, lambda start, end: b"".join(content.read(start, end)))
+        )
+        if header.parameters > _MOST_PARAMETERS:
+            raise UnreadableFile("it claims more parameters than any file has")
+    except UnreadableFile as error:
         log.info("header of weights cannot be read", sha256=blob.sha256, reason=str(error))
         return {}
+    return {dtype: parameters for dtype, (_, parameters, _) in header.by_dtype().items()}

@@ -124,8 +124,12 @@ def test_what_a_list_does_not_have_is_said(stranger: Visitor, query: str) -> Non
 
 def test_parameters_come_from_the_headers_of_weights(hub: Hub, stranger: Visitor) -> None:
     repo = make_repo(hub, "alice", "weights")
-    header = json.dumps({"a": {"dtype": "F32", "shape": [1000, 500]}, "b": {"dtype": "BF16", "shape": [2, 250_000]}})
-    content = len(header).to_bytes(8, "little") + header.encode()
+    tensors = {
+        "a": {"dtype": "F32", "shape": [1000, 500], "data_offsets": [0, 2_000_000]},
+        "b": {"dtype": "BF16", "shape": [2, 250_000], "data_offsets": [2_000_000, 3_000_000]},
+    }
+    header = json.dumps(tensors)
+    content = len(header).to_bytes(8, "little") + header.encode() + bytes(3_000_000)
     commit(hub, actor(hub, "alice"), repo, ("model.safetensors", store(hub, repo, content)))
     assert read_weights(hub, repo.id) == 1
     assert read_weights(hub, repo.id) == 0
