@@ -27,6 +27,7 @@ from openshelf.interfaces.http.context import RequestContext, with_defaults
 from openshelf.interfaces.http.dispatch import Dispatch
 from openshelf.interfaces.http.framing import CleanFraming
 from openshelf.interfaces.http.hosts import KnownHosts
+from openshelf.interfaces.http.quick import QuickCalls
 from openshelf.interfaces.http.routing import RawPaths
 from openshelf.interfaces.lfs.errors import error_response as lfs_error
 from openshelf.interfaces.lfs.errors import is_for_lfs
@@ -61,6 +62,7 @@ def build(hub: Hub, lifespan: Lifespan | None = None) -> FastAPI:
         redirect_slashes=False,
     )
     app.state.hub = hub
+    app.state.quick_calls = QuickCalls()
     app.openapi = partial(describe, app)  # type: ignore[method-assign]
     app.router.routes.extend(operations.routes)
     app.router.routes.extend(xet_routes)

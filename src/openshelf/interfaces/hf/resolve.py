@@ -21,7 +21,8 @@ from openshelf.errors import RepoNotFound
 from openshelf.interfaces.hf.addresses import check_name
 from openshelf.interfaces.http import routing as _convertors  # noqa: F401 - the paths of these routes name them
 from openshelf.interfaces.http.bodies import file_response
-from openshelf.interfaces.http.requests import actor_of, base_url, client_address, hub_of
+from openshelf.interfaces.http.quick import quick_calls
+from openshelf.interfaces.http.requests import actor_of, base_url, client_address, has_credentials, hub_of
 from openshelf.services import fetch
 from openshelf.services.fetch import Content, FoundFile
 from openshelf.xet.hashes import to_hex
@@ -42,13 +43,13 @@ _types = mimetypes.MimeTypes()
 
 async def resolve(request: Request) -> Response:
     """A file, whole or in part; for HEAD all that clients want to know of it."""
-    found, headers = await to_thread.run_sync(_find, request)
+    found, headers = await _found(request)
     return await file_response(request, found.content, headers)
 
 
 async def raw(request: Request) -> Response:
     """A file as git has it: of one kept outside git, the pointer."""
-    found, headers = await to_thread.run_sync(_find, request)
+    found, headers = await _found(request)
     for name in ("X-Linked-Etag", "X-Linked-Size", "X-Xet-Hash", "Link"):
         headers.pop(name, None)
     content = found.content
@@ -57,6 +58,12 @@ async def raw(request: Request) -> Response:
         content = Content(len(pointer), found.entry.oid, partial(_part_of, pointer))
         headers["Content-Type"] = "text/plain; charset=utf-8"
     return await file_response(request, content, headers)
+
+
+async def _found(request: Request) -> tuple[FoundFile, dict[str, str]]:
+    if has_credentials(request):
+        await to_thread.run_sync(actor_of, request)  # this may note that they were used, and wait for other writers
+    return await quick_calls(request).run(_find, request)
 
 
 def _find(request: Request) -> tuple[FoundFile, dict[str, str]]:

@@ -70,6 +70,7 @@ def is_known(settings: Settings, host: str) -> bool:
     return name in names - {""}
 
 
+@lru_cache(maxsize=1000)
 def is_local(host: str) -> bool:
     """Whether only this machine itself is reached by ``host``."""
     if _is_address(host):

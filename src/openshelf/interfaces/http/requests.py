@@ -95,6 +95,11 @@ def repo_of(
     return hub, actor, repos.find(hub, actor, kind, RepoId(owner, name), need)
 
 
+def has_credentials(request: Request) -> bool:
+    """Whether the request says who asks; it may be wrong about that."""
+    return "authorization" in request.headers or "cookie" in request.headers
+
+
 def bearer_token(request: Request) -> str | None:
     """The token of an Authorization header: Bearer, or the password of Basic (any user name)."""
     header = request.headers.get("authorization", "")
