@@ -1,0 +1,240 @@
+"""A checkpoint: the tensors of a model by name, with their values read only when they are asked for."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from math import prod
+from typing import Any, Self
+
+import numpy as np
+
+from openshelf.analysis.checkpoints import dtypes
+from openshelf.analysis.checkpoints.errors import NoSuchTensor, UnreadableValues
+from openshelf.analysis.checkpoints.files import Files
+
+RAW = "raw"
+"""Little-endian elements in one piece of the file (or, with ``strides``, in some elements of one piece)."""
+BIG_ENDIAN = "big-endian"
+"""The same, with the bytes of each element the other way round."""
+
+Array = np.ndarray[Any, np.dtype[Any]]
+Decoder = Callable[[Files, "Tensor"], Array]
+"""Gives the values of a whole tensor, in its shape, from what the file holds."""
+
+
+class Role(StrEnum):
+    """What a tensor is for. Only weights count as parameters, and only they are merged."""
+
+    WEIGHT = "weight"
+    OPTIMIZER = "optimizer"
+    CONSTANT = "constant"
+    """A value in a graph that no training changes: shapes, axes, tables."""
+    STATE = "state"
+    """What is neither: step counters, random states, texts of bookkeeping."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tensor:
+    """One tensor, and where its values lie.
+
+    ``offset`` is the byte of ``file`` where its first element begins; None where its values are not in one piece of a
+    file as they are (compressed, chunked, written as varints). ``nbytes`` is what its values take there; with
+    ``strides`` (in elements, None where contiguous in C order) it is what its elements alone would take.
+    """
+
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
+    file: str
+    offset: int | None
+    nbytes: int
+    strides: tuple[int, ...] | None = None
+    encoding: str = RAW
+    role: Role = Role.WEIGHT
+
+    @property
+    def elements(self) -> int:
+        return prod(self.shape)
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether its bytes in the file are its elements in order, little-endian."""
+        return self.offset is not None and self.strides is None and self.encoding == RAW
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """What a reader finds: tensors in the order of the file, and what the file says of the model.
+
+    ``metadata`` holds texts, numbers, and lists and mappings of them, as the format has them. ``versions`` names the
+    programs that wrote the file. ``decoders`` are by encoding, or by dtype where the encoding is ``raw``. ``problems``
+    are faults that hide no tensor.
+    """
+
+    format: str
+    tensors: tuple[Tensor, ...]
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    versions: Mapping[str, str] = field(default_factory=dict)
+    architecture: str | None = None
+    decoders: Mapping[str, Decoder] = field(default_factory=dict)
+    problems: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFacts:
+    """What can be said of a model without its values. ``parameters`` counts a tied tensor once."""
+
+    parameters: int
+    dtypes: Mapping[str, int]
+    architecture: str | None = None
+    has_tokenizer: bool = False
+    has_chat_template: bool = False
+    versions: Mapping[str, str] = field(default_factory=dict)
+    tied: tuple[tuple[str, ...], ...] = ()
+
+
+@dataclass(slots=True)
+class Checkpoint(AbstractContextManager["Checkpoint"]):
+    """The tensors of one model. Close it, or use it in a ``with`` block."""
+
+    format: str
+    tensors: tuple[Tensor, ...]
+    source: Files
+    files: tuple[str, ...]
+    facts: ModelFacts
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    problems: tuple[str, ...] = ()
+    decoders: Mapping[str, Decoder] = field(default_factory=dict)
+    _by_name: dict[str, Tensor] = field(init=False, default_factory=dict)
+    _held: tuple[str, Array] | None = field(init=False, default=None)
+
+    def __post_init__(self) -> None:
+        self._by_name = {tensor.name: tensor for tensor in self.tensors}
+
+    def __iter__(self) -> Iterator[Tensor]:
+        return iter(self.tensors)
+
+    def __len__(self) -> int:
+        return len(self.tensors)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._by_name
+
+    def __getitem__(self, name: str) -> Tensor:
+        try:
+            return self._by_name[name]
+        except KeyError:
+            raise NoSuchTensor(f"{self.source.label} has no tensor {name!r}") from None
+
+    def raw(self, tensor: Tensor, start: int = 0, end: int | None = None) -> memoryview:
+        """The stored bytes ``[start, end)`` of a tensor that lies in one piece. Raises UnreadableValues otherwise."""
+        if tensor.offset is None or tensor.strides is not None:
+            raise UnreadableValues(tensor.file, f"the bytes of {tensor.name!r} are not in one piece")
+        end = tensor.nbytes if end is None else end
+        return self.source.open(tensor.file).view(tensor.offset + start, tensor.offset + end)
+
+    def can_stream(self, tensor: Tensor) -> bool:
+        """Whether ``elements`` reads no more than what is asked for."""
+        return tensor.is_plain and tensor.dtype not in self.decoders and not dtypes.is_packed(tensor.dtype)
+
+    def array(self, name: str | Tensor) -> Array:
+        """The values of a whole tensor, in its shape; block types as float32. Raises NoSuchTensor, UnreadableValues."""
+        tensor = self[name] if isinstance(name, str) else name
+        if self.can_stream(tensor):
+            return self.elements(tensor).reshape(tensor.shape)
+        return self._decoded(tensor)
+
+    def elements(self, tensor: Tensor, start: int = 0, stop: int | None = None) -> Array:
+        """The elements ``[start, stop)`` in C order; a view of the file where ``can_stream``, so do not write to it."""
+        stop = tensor.elements if stop is None else stop
+        if not self.can_stream(tensor):
+            if self._held is None or self._held[0] != tensor.name:
+                self._held = (tensor.name, self._decoded(tensor))
+            return self._held[1].reshape(-1)[start:stop]
+        held = self._numpy(tensor)
+        return np.frombuffer(self.raw(tensor, start * held.itemsize, stop * held.itemsize), held)
+
+    def _decoded(self, tensor: Tensor) -> Array:
+        decoder = self.decoders.get(tensor.dtype if tensor.encoding == RAW else tensor.encoding)
+        if decoder is not None:
+            return decoder(self.source, tensor).reshape(tensor.shape)
+        if tensor.offset is None or tensor.encoding not in (RAW, BIG_ENDIAN):
+            raise UnreadableValues(
+                tensor.file, f"values written as {tensor.encoding} are not decoded ({tensor.name!r})"
+            )
+        held = self._numpy(tensor)
+        if dtypes.is_packed(tensor.dtype):
+            return _unpacked(self.raw(tensor), tensor, held)
+        stored = held.newbyteorder(">") if tensor.encoding == BIG_ENDIAN else held
+        if tensor.strides is None:
+            return np.frombuffer(self.raw(tensor), stored).astype(held, copy=False).reshape(tensor.shape)
+        span = 1 + sum((side - 1) * step for side, step in zip(tensor.shape, tensor.strides, strict=True))
+        span = span if tensor.elements else 0
+        view = self.source.open(tensor.file).view(tensor.offset, tensor.offset + span * held.itemsize)
+        steps = tuple(step * held.itemsize for step in tensor.strides)
+        found: Array = np.ndarray(tensor.shape, stored, view if span else b"", strides=steps if span else None)
+        return np.ascontiguousarray(found, held)
+
+    def _numpy(self, tensor: Tensor) -> np.dtype[Any]:
+        held = dtypes.numpy_dtype(tensor.dtype)
+        if held is None:
+            raise UnreadableValues(tensor.file, f"values of the type {tensor.dtype} are not decoded ({tensor.name!r})")
+        return held
+
+    def close(self) -> None:
+        self._held = None
+        self.source.close()
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+
+def tied_groups(tensors: Iterable[Tensor]) -> tuple[tuple[str, ...], ...]:
+    """Names that share the very same bytes of the same file, in the same shape."""
+    places: dict[tuple[Any, ...], list[str]] = {}
+    for tensor in tensors:
+        if tensor.offset is not None and tensor.nbytes:
+            place = (tensor.file, tensor.offset, tensor.dtype, tensor.shape, tensor.strides)
+            places.setdefault(place, []).append(tensor.name)
+    return tuple(tuple(names) for names in places.values() if len(names) > 1)
+
+
+def facts_of(listing: Listing) -> ModelFacts:
+    """The facts that the tensors and the file itself tell."""
+    tied = tied_groups(listing.tensors)
+    repeated = {name for names in tied for name in names[1:]}
+    weights = [t for t in listing.tensors if t.role is Role.WEIGHT and t.name not in repeated]
+    counts: Counter[str] = Counter()
+    for tensor in weights:
+        counts[tensor.dtype] += tensor.elements
+    return ModelFacts(
+        sum(counts.values()), dict(counts.most_common()), listing.architecture, versions=listing.versions, tied=tied
+    )
+
+
+def renamed(tensor: Tensor, name: str) -> Tensor:
+    """The same tensor under another name."""
+    return replace(tensor, name=name)
+
+
+def _unpacked(stored: memoryview, tensor: Tensor, held: np.dtype[Any]) -> Array:
+    """Elements of less than a byte, the first in the lowest bits."""
+    width = dtypes.bits(tensor.dtype) or 8
+    found = np.unpackbits(np.frombuffer(stored, np.uint8), bitorder="little")[: tensor.elements * width]
+    weights = (1 << np.arange(width)).astype(np.uint8)
+    patterns = (found.reshape(-1, width) * weights).sum(1, dtype=np.uint8)
+    if tensor.dtype.startswith("int"):
+        patterns = np.where(patterns >> (width - 1), patterns | np.uint8((0xFF << width) & 0xFF), patterns)
+        values: Array = patterns.astype(np.int8).astype(held)
+    elif tensor.dtype.startswith("uint"):
+        values = patterns.astype(held)
+    else:
+        values = patterns.astype(np.uint8).view(held)
+    return values.reshape(tensor.shape)

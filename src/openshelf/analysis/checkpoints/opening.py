@@ -1,0 +1,41 @@
+"""From a path, a reference or an address to a checkpoint."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from openshelf.analysis.checkpoints.checkpoint import Checkpoint, Listing, facts_of
+from openshelf.analysis.checkpoints.files import Files, LocalFiles
+from openshelf.analysis.checkpoints.folders import read_folder
+from openshelf.analysis.checkpoints.formats import read_file
+
+
+def open_checkpoint(where: str | Path) -> Checkpoint:
+    """The checkpoint in a file or folder.
+
+    Only headers are read. Raises UnreadableCheckpoint, which says which file, where and why.
+    """
+    files = LocalFiles(Path(where))
+    try:
+        return open_files(files, is_folder=Path(where).is_dir())
+    except BaseException:
+        files.close()
+        raise
+
+
+def open_files(files: Files, *, is_folder: bool) -> Checkpoint:
+    """The checkpoint in a set of files; of one that is no folder, in its only file."""
+    if is_folder:
+        listing, names = read_folder(files)
+    else:
+        name = next(iter(files.sizes()))
+        listing, names = read_file(files, name), (name,)
+    return _checkpoint(files, listing, names)
+
+
+def _checkpoint(files: Files, listing: Listing, names: tuple[str, ...]) -> Checkpoint:
+    used = dict.fromkeys((*names, *(tensor.file for tensor in listing.tensors)))
+    return Checkpoint(
+        listing.format, listing.tensors, files, tuple(used), facts_of(listing), listing.metadata, listing.problems,
+        listing.decoders,
+    )  # fmt: skip
