@@ -6,10 +6,8 @@ could end the connection. A limit on the listening socket is inherited by all it
 
 from __future__ import annotations
 
-import os
 import socket
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 _START_SECONDS = 120.0
@@ -21,31 +19,35 @@ def leave_stalled_clients(seconds: int) -> None:
     """Wait until this process listens, then set the limit on what it listens on. The HTTP library does not tell it."""
     deadline = time.monotonic() + _START_SECONDS
     while time.monotonic() < deadline:
-        found = list(_listening())
-        for listener in found:
-            with listener:
-                _limit(listener, seconds)
-        if found:
+        if _limit_all(seconds):
             return
         time.sleep(0.1)
 
 
-def _listening() -> Iterator[socket.socket]:
+def _limit_all(seconds: int) -> int:
+    """How many listening sockets there are.
+
+    Nothing is duplicated or closed here: to close any descriptor of a file gives up all locks of the process on it
+    (fcntl_locking(2)), SQLite's too, and then two processes write to the catalogue at once.
+    """
+    limited = 0
     for entry in list(Path("/proc/self/fd").iterdir()):
         try:
-            descriptor = os.dup(int(entry.name))
+            borrowed = socket.socket(fileno=int(entry.name))
         except OSError:
             continue
         try:
-            found = socket.socket(fileno=descriptor)
-        except OSError:
-            os.close(descriptor)
-            continue
-        is_tcp = found.family in (socket.AF_INET, socket.AF_INET6) and found.type == socket.SOCK_STREAM
-        if is_tcp and found.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
-            yield found
-        else:
-            found.close()
+            if _is_listening(borrowed):
+                _limit(borrowed, seconds)
+                limited += 1
+        finally:
+            borrowed.detach()
+    return limited
+
+
+def _is_listening(found: socket.socket) -> bool:
+    is_tcp = found.family in (socket.AF_INET, socket.AF_INET6) and found.type == socket.SOCK_STREAM
+    return is_tcp and bool(found.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN))
 
 
 def _limit(listener: socket.socket, seconds: int) -> None:
