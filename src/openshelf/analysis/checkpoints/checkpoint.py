@@ -82,6 +82,8 @@ class Listing:
     architecture: str | None = None
     decoders: Mapping[str, Decoder] = field(default_factory=dict)
     problems: tuple[str, ...] = ()
+    has_tokenizer: bool = False
+    has_chat_template: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,8 +217,9 @@ def facts_of(listing: Listing) -> ModelFacts:
     for tensor in weights:
         counts[tensor.dtype] += tensor.elements
     return ModelFacts(
-        sum(counts.values()), dict(counts.most_common()), listing.architecture, versions=listing.versions, tied=tied
-    )
+        sum(counts.values()), dict(counts.most_common()), listing.architecture, listing.has_tokenizer,
+        listing.has_chat_template, listing.versions, tied,
+    )  # fmt: skip
 
 
 def renamed(tensor: Tensor, name: str) -> Tensor:

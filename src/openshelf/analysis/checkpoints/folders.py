@@ -12,6 +12,7 @@ from openshelf.analysis.checkpoints.checkpoint import Listing
 from openshelf.analysis.checkpoints.errors import UnknownFormat, UnreadableCheckpoint
 from openshelf.analysis.checkpoints.files import Files
 from openshelf.analysis.checkpoints.formats import format_of, read_file
+from openshelf.analysis.checkpoints.readers.gguf import parts_of_one
 from openshelf.analysis.checkpoints.shard_index import ENDING, MAX_BYTES
 
 MAX_TENSORS = 1_000_000
@@ -41,7 +42,10 @@ def read_folder(files: Files) -> tuple[Listing, tuple[str, ...]]:
         raise UnknownFormat(files.label, "no file in it is of a format that is read here")
     names = groups[min(groups)]
     _check_all_there(names)
-    return joined(names[0], [read_file(files, name) for name in names]), tuple(names)
+    listings = [read_file(files, name) for name in names]
+    if listings[0].format == "gguf":
+        listings = parts_of_one(names, listings)
+    return joined(names[0], listings), tuple(names)
 
 
 def joined(name: str, listings: Sequence[Listing]) -> Listing:
@@ -68,6 +72,8 @@ def joined(name: str, listings: Sequence[Listing]) -> Listing:
         first.architecture,
         decoders,
         tuple(problem for listing in listings for problem in listing.problems),
+        any(listing.has_tokenizer for listing in listings),
+        any(listing.has_chat_template for listing in listings),
     )
 
 

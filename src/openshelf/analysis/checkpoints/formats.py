@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
 
+from openshelf.analysis.checkpoints.byte_cursor import Malformed
 from openshelf.analysis.checkpoints.checkpoint import Listing
 from openshelf.analysis.checkpoints.errors import UnknownFormat, UnreadableCheckpoint
 from openshelf.analysis.checkpoints.files import Files, OpenFile
 from openshelf.analysis.files.ranges import UnreadableFile
 
-_READERS: tuple[str, ...] = ("safetensors",)
+_READERS: tuple[str, ...] = ("safetensors", "gguf")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +63,8 @@ def read_file(files: Files, name: str) -> Listing:
         return found.read(files, name)
     except UnreadableCheckpoint:
         raise
+    except Malformed as error:
+        raise UnreadableCheckpoint(name, f"it looks like {found.title}, but {error.reason}", error.place) from error
     except UnreadableFile as error:
         raise UnreadableCheckpoint(name, f"it looks like {found.title}, but {error}") from error
     except RecursionError:
