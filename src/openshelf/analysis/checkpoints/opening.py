@@ -23,12 +23,12 @@ def open_checkpoint(where: str | Path) -> Checkpoint:
         raise
 
 
-def open_files(files: Files, *, is_folder: bool) -> Checkpoint:
-    """The checkpoint in a set of files; of one that is no folder, in its only file."""
+def open_files(files: Files, *, is_folder: bool, first: str | None = None) -> Checkpoint:
+    """The checkpoint in a set of files: of a folder in whatever files hold it, else in ``first`` or the only file."""
     if is_folder:
         listing, names = read_folder(files)
     else:
-        name = next(iter(files.sizes()))
+        name = first or next(iter(files.sizes()))
         listing, names = read_file(files, name), (name,)
     return _checkpoint(files, listing, names)
 
