@@ -88,20 +88,31 @@ class Listing:
 
 @dataclass(frozen=True, slots=True)
 class ModelFacts:
-    """What can be said of a model without its values. ``parameters`` counts a tied tensor once."""
+    """What can be said of a model without its values.
+
+    ``parameters`` are the elements of weights, a tied tensor counted once; ``dtypes`` how many of them have which type.
+    ``tied`` are names that share their bytes; ``ties_embeddings`` is what the configuration says of the first and last
+    layer, None where it says nothing. ``apart`` are files beside the weights that hold the state of a training.
+    """
 
     parameters: int
     dtypes: Mapping[str, int]
     architecture: str | None = None
+    model_type: str | None = None
     has_tokenizer: bool = False
     has_chat_template: bool = False
     versions: Mapping[str, str] = field(default_factory=dict)
     tied: tuple[tuple[str, ...], ...] = ()
+    ties_embeddings: bool | None = None
+    apart: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
 class Checkpoint(AbstractContextManager["Checkpoint"]):
-    """The tensors of one model. Close it, or use it in a ``with`` block."""
+    """The tensors of one model. Close it, or use it in a ``with`` block.
+
+    ``files`` are those that it was read from; ``others`` are checkpoints in the same folder that were not taken.
+    """
 
     format: str
     tensors: tuple[Tensor, ...]
@@ -111,6 +122,7 @@ class Checkpoint(AbstractContextManager["Checkpoint"]):
     metadata: Mapping[str, Any] = field(default_factory=dict)
     problems: tuple[str, ...] = ()
     decoders: Mapping[str, Decoder] = field(default_factory=dict)
+    others: tuple[str, ...] = ()
     _by_name: dict[str, Tensor] = field(init=False, default_factory=dict)
     _held: tuple[str, Array] | None = field(init=False, default=None)
 
@@ -217,9 +229,14 @@ def facts_of(listing: Listing) -> ModelFacts:
     for tensor in weights:
         counts[tensor.dtype] += tensor.elements
     return ModelFacts(
-        sum(counts.values()), dict(counts.most_common()), listing.architecture, listing.has_tokenizer,
-        listing.has_chat_template, listing.versions, tied,
-    )  # fmt: skip
+        sum(counts.values()),
+        dict(counts.most_common()),
+        listing.architecture,
+        has_tokenizer=listing.has_tokenizer,
+        has_chat_template=listing.has_chat_template,
+        versions=listing.versions,
+        tied=tied,
+    )
 
 
 def renamed(tensor: Tensor, name: str) -> Tensor:

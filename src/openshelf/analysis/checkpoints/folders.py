@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from posixpath import dirname, join
 from typing import Any
 
@@ -23,12 +24,21 @@ _NO_WEIGHTS = (".json", ".md", ".txt", ".py", ".yaml", ".yml", ".jinja", ".model
 _PREFERRED = ("safetensors", "gguf", "pytorch-zip", "tensorflow-savedmodel", "tensorflow-checkpoint", "keras-v3")
 
 
-def read_folder(files: Files) -> tuple[Listing, tuple[str, ...]]:
-    """The tensors of a folder, and the files that they are in. Raises UnknownFormat, UnreadableCheckpoint."""
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The checkpoint of a folder: its tensors, the files that they are in, and the first files of other checkpoints."""
+
+    listing: Listing
+    files: tuple[str, ...]
+    others: tuple[str, ...] = ()
+
+
+def read_folder(files: Files) -> Found:
+    """The checkpoint of a folder. Raises UnknownFormat, UnreadableCheckpoint."""
     for index in sorted(name for name in files.sizes() if name.endswith(ENDING)):
         shards = _shards(files, index)
         if shards:
-            return _read_indexed(files, index, shards), tuple(dict.fromkeys((index, *shards.values())))
+            return Found(_read_indexed(files, index, shards), tuple(dict.fromkeys((index, *shards.values()))))
     groups: dict[tuple[int, int, str], list[str]] = {}
     for name in files.sizes():
         if name.lower().endswith(_NO_WEIGHTS):
@@ -40,12 +50,13 @@ def read_folder(files: Files) -> tuple[Listing, tuple[str, ...]]:
             groups.setdefault((depth, rank, numbered["stem"] if numbered else name), []).append(name)
     if not groups:
         raise UnknownFormat(files.label, "no file in it is of a format that is read here")
-    names = groups[min(groups)]
+    first, *others = sorted(groups)
+    names = groups[first]
     _check_all_there(names)
     listings = [read_file(files, name) for name in names]
     if listings[0].format == "gguf":
         listings = parts_of_one(names, listings)
-    return joined(names[0], listings), tuple(names)
+    return Found(joined(names[0], listings), tuple(names), tuple(groups[other][0] for other in others))
 
 
 def joined(name: str, listings: Sequence[Listing]) -> Listing:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from openshelf.analysis.checkpoints.checkpoint import Checkpoint, Listing, facts_of
+from openshelf.analysis.checkpoints.checkpoint import Checkpoint, facts_of
 from openshelf.analysis.checkpoints.files import Files, LocalFiles
-from openshelf.analysis.checkpoints.folders import read_folder
+from openshelf.analysis.checkpoints.folders import Found, read_folder
 from openshelf.analysis.checkpoints.formats import read_file
 
 
-def open_checkpoint(where: str | Path) -> Checkpoint:
+def open_checkpoint(where: str | Path, *, endpoint: str | None = None, token: str | None = None) -> Checkpoint:
     """The checkpoint in a file or folder.
 
     Only headers are read. Raises UnreadableCheckpoint, which says which file, where and why.
@@ -26,16 +26,13 @@ def open_checkpoint(where: str | Path) -> Checkpoint:
 def open_files(files: Files, *, is_folder: bool, first: str | None = None) -> Checkpoint:
     """The checkpoint in a set of files: of a folder in whatever files hold it, else in ``first`` or the only file."""
     if is_folder:
-        listing, names = read_folder(files)
+        found = read_folder(files)
     else:
         name = first or next(iter(files.sizes()))
-        listing, names = read_file(files, name), (name,)
-    return _checkpoint(files, listing, names)
-
-
-def _checkpoint(files: Files, listing: Listing, names: tuple[str, ...]) -> Checkpoint:
-    used = dict.fromkeys((*names, *(tensor.file for tensor in listing.tensors)))
+        found = Found(read_file(files, name), (name,))
+    listing = found.listing
+    used = dict.fromkeys((*found.files, *(tensor.file for tensor in listing.tensors)))
     return Checkpoint(
         listing.format, listing.tensors, files, tuple(used), facts_of(listing), listing.metadata, listing.problems,
-        listing.decoders,
+        listing.decoders, found.others,
     )  # fmt: skip

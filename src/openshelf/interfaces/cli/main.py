@@ -22,6 +22,7 @@ _COMMANDS = {
     "backup": "Copy the data folder while the hub runs.",
     "restore": "Make a data folder from a backup, and verify it.",
     "maintenance": "Print the page that a proxy shows while the hub is down.",
+    "inspect": "List the tensors of a model, without running it.",
     "settings": "Show the settings in force and where each came from.",
 }
 
