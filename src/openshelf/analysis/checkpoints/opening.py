@@ -10,7 +10,7 @@ from openshelf.analysis.checkpoints.folders import Found, read_folder
 from openshelf.analysis.checkpoints.formats import read_file
 
 
-def open_checkpoint(where: str | Path, *, endpoint: str | None = None, token: str | None = None) -> Checkpoint:
+def open_checkpoint(where: str | Path, *, endpoint: str | None = None, token: str | None = None) -> Checkpoint:  # noqa: ARG001
     """The checkpoint in a file or folder.
 
     Only headers are read. Raises UnreadableCheckpoint, which says which file, where and why.

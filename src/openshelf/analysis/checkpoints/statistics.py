@@ -55,9 +55,8 @@ def statistics_of(checkpoint: Checkpoint, tensor: Tensor) -> Statistics:
                 mean = float(values.mean())
                 sums.append((values.size, mean, float(np.square(values - mean).sum())))
             ends += [float(values.min()), float(values.max())]
-    mean, deviation = _moments(sums)
     low, high = (min(ends), max(ends)) if ends else (None, None)
-    return Statistics(tensor.elements, zeros, nans, infinities, low, high, mean, deviation, head)
+    return Statistics(tensor.elements, zeros, nans, infinities, low, high, *_moments(sums), head)
 
 
 def _numbers(tensor: Tensor, piece: Array) -> Array:

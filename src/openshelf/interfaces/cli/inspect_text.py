@@ -113,6 +113,10 @@ def _where(tensor: Tensor) -> str:
     return f"at byte {tensor.offset:,}" if tensor.offset is not None else "not in one piece"
 
 
+def _many(count: int) -> str:
+    return f"{count:,} tensors" if count != 1 else "1 tensor"
+
+
 def _times(group: Group) -> str:
     return f"x{len(group.tensors):,}" if len(group.tensors) > 1 else ""
 
