@@ -17,7 +17,7 @@ from openshelf.analysis.checkpoints.errors import UnknownFormat, UnreadableCheck
 from openshelf.analysis.checkpoints.files import Files, OpenFile
 from openshelf.analysis.files.ranges import UnreadableFile
 
-_READERS: tuple[str, ...] = ("safetensors", "gguf")
+_READERS: tuple[str, ...] = ("safetensors", "gguf", "tensorflow_checkpoint")
 
 
 @dataclass(frozen=True, slots=True)
