@@ -1,7 +1,7 @@
 """Openshelf: a self-hosted home for open AI.
 
 As a library it reads, compares and merges the weights of models without running them and without a hub:
-``open_checkpoint``. What is named here is loaded when it is first used.
+``open_checkpoint``, ``diff``. What is named here is loaded when it is first used.
 """
 
 from __future__ import annotations
@@ -13,14 +13,18 @@ if TYPE_CHECKING:
     from openshelf.analysis.checkpoints.checkpoint import Checkpoint, Tensor
     from openshelf.analysis.checkpoints.errors import UnreadableCheckpoint
     from openshelf.analysis.checkpoints.opening import open_checkpoint
+    from openshelf.analysis.weights.comparing import diff
+    from openshelf.analysis.weights.difference import ModelDifference
 
 __version__ = "0.1.0"
-__all__ = ["Checkpoint", "Tensor", "UnreadableCheckpoint", "__version__", "open_checkpoint"]
+__all__ = ["Checkpoint", "ModelDifference", "Tensor", "UnreadableCheckpoint", "__version__", "diff", "open_checkpoint"]
 
 _HOMES = {
     "Checkpoint": "openshelf.analysis.checkpoints.checkpoint",
     "Tensor": "openshelf.analysis.checkpoints.checkpoint",
     "UnreadableCheckpoint": "openshelf.analysis.checkpoints.errors",
+    "ModelDifference": "openshelf.analysis.weights.difference",
+    "diff": "openshelf.analysis.weights.comparing",
     "open_checkpoint": "openshelf.analysis.checkpoints.opening",
 }
 

@@ -71,6 +71,18 @@ class MappedFile:
             )
         return memoryview(self._map)[start:end] if self._map is not None else memoryview(b"")
 
+    @property
+    def identity(self) -> str:
+        """What two names of one file share, links and the blobs of a cache among them."""
+        found = self.path.stat()
+        return f"inode {found.st_dev}:{found.st_ino}"
+
+    def release(self, start: int, end: int, /) -> None:
+        """Let go of the memory behind whole pages of ``[start, end)``; they can be read again."""
+        first, last = -(-start // mmap.PAGESIZE) * mmap.PAGESIZE, end // mmap.PAGESIZE * mmap.PAGESIZE
+        if self._map is not None and first < last:
+            self._map.madvise(mmap.MADV_DONTNEED, first, last - first)
+
 
 @dataclass(slots=True)
 class LocalFiles:
