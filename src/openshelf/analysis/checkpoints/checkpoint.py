@@ -182,7 +182,7 @@ class Checkpoint(AbstractContextManager["Checkpoint"]):
             )
         held = self._numpy(tensor)
         if dtypes.is_packed(tensor.dtype):
-            return _unpacked(self.raw(tensor), tensor, held)
+            return unpacked(self.raw(tensor), tensor, held)
         stored = held.newbyteorder(">") if tensor.encoding == BIG_ENDIAN else held
         if tensor.strides is None:
             return np.frombuffer(self.raw(tensor), stored).astype(held, copy=False).reshape(tensor.shape)
@@ -244,7 +244,7 @@ def renamed(tensor: Tensor, name: str) -> Tensor:
     return replace(tensor, name=name)
 
 
-def _unpacked(stored: memoryview, tensor: Tensor, held: np.dtype[Any]) -> Array:
+def unpacked(stored: memoryview, tensor: Tensor, held: np.dtype[Any]) -> Array:
     """Elements of less than a byte, the first in the lowest bits."""
     width = dtypes.bits(tensor.dtype) or 8
     found = np.unpackbits(np.frombuffer(stored, np.uint8), bitorder="little")[: tensor.elements * width]

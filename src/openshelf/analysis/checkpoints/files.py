@@ -116,7 +116,7 @@ class LocalFiles:
             inner[:] = [name for name in inner if name not in (".git", ".cache")]
             for name in names:
                 path = Path(folder, name)
-                if path.is_file():
+                if path.is_file() and not (path.is_symlink() and self._leads_out(path)):
                     found.append((path.relative_to(self.path).as_posix(), path.stat().st_size))
             if len(found) > MAX_FILES:
                 raise UnreadableCheckpoint(self.label, f"the folder has more than {MAX_FILES:,} files")
@@ -135,7 +135,15 @@ class LocalFiles:
             raise UnreadableCheckpoint(name, "this name leads outside the checkpoint")
         if not path.is_file():
             raise UnreadableCheckpoint(name, f"there is no such file in {self.root}")
+        if path != self.path and self._leads_out(path):
+            raise UnreadableCheckpoint(name, f"it is a link that leads out of {self.root}")
         return path
+
+    def _leads_out(self, path: Path) -> bool:
+        """Whether a link leads elsewhere than within the folder, or to the blobs beside a snapshot of a hub's cache."""
+        root, real = self.root.resolve(), path.resolve()
+        blobs = [one.parent / "blobs" for one in (root, *root.parents) if one.name == "snapshots"]
+        return not any(real.is_relative_to(one) for one in (root, *blobs))
 
     def close(self) -> None:
         self._open.clear()

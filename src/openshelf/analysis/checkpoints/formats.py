@@ -17,7 +17,12 @@ from openshelf.analysis.checkpoints.errors import UnknownFormat, UnreadableCheck
 from openshelf.analysis.checkpoints.files import Files, OpenFile
 from openshelf.analysis.files.ranges import UnreadableFile
 
-_READERS: tuple[str, ...] = ("safetensors", "gguf", "tensorflow_checkpoint")
+_READERS: tuple[str, ...] = (
+    "safetensors",
+    "gguf",
+    "onnx",
+    "tensorflow_checkpoint",
+)
 
 
 @dataclass(frozen=True, slots=True)
