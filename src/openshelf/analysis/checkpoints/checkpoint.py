@@ -72,7 +72,7 @@ class Listing:
 
     ``metadata`` holds texts, numbers, and lists and mappings of them, as the format has them. ``versions`` names the
     programs that wrote the file. ``decoders`` are by encoding, or by dtype where the encoding is ``raw``. ``problems``
-    are faults that hide no tensor.
+    are faults that hide no tensor. ``files`` are those that were read beside the one asked for and those of tensors.
     """
 
     format: str
@@ -84,6 +84,7 @@ class Listing:
     problems: tuple[str, ...] = ()
     has_tokenizer: bool = False
     has_chat_template: bool = False
+    files: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

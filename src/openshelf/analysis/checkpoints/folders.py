@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from posixpath import dirname, join
+from posixpath import basename, dirname, join
 from typing import Any
 
 from openshelf.analysis.checkpoints.checkpoint import Listing
@@ -18,6 +18,8 @@ from openshelf.analysis.checkpoints.shard_index import ENDING, MAX_BYTES
 
 MAX_TENSORS = 1_000_000
 _NUMBERED = re.compile(r"(?P<stem>.+)-(?P<number>\d{5})-of-(?P<of>\d{5})(?P<ending>\.\w+)\Z")
+_STATE = re.compile(r'^model_checkpoint_path: "([^"\n]+)"', re.MULTILINE)
+_MOST_STATES = 1024 * 1024
 # Files that hold no tensors, whatever else is in them; they are not opened to find that out.
 _NO_WEIGHTS = (".json", ".md", ".txt", ".py", ".yaml", ".yml", ".jinja", ".model", ".gitattributes", ".lock", ".csv")
 # Of several files that hold the whole model each, the first by this order is it.
@@ -39,6 +41,7 @@ def read_folder(files: Files) -> Found:
         shards = _shards(files, index)
         if shards:
             return Found(_read_indexed(files, index, shards), tuple(dict.fromkeys((index, *shards.values()))))
+    newest = _newest(files)
     groups: dict[tuple[int, int, str], list[str]] = {}
     for name in files.sizes():
         if name.lower().endswith(_NO_WEIGHTS):
@@ -47,7 +50,8 @@ def read_folder(files: Files) -> Found:
         if found is not None:
             depth, rank = name.count("/"), _PREFERRED.index(found.name) if found.name in _PREFERRED else len(_PREFERRED)
             numbered = _NUMBERED.match(name)
-            groups.setdefault((depth, rank, numbered["stem"] if numbered else name), []).append(name)
+            stem = numbered["stem"] if numbered else name
+            groups.setdefault((depth, rank, f"\0{stem}" if name in newest else stem), []).append(name)
     if not groups:
         raise UnknownFormat(files.label, "no file in it is of a format that is read here")
     first, *others = sorted(groups)
@@ -56,7 +60,9 @@ def read_folder(files: Files) -> Found:
     listings = [read_file(files, name) for name in names]
     if listings[0].format == "gguf":
         listings = parts_of_one(names, listings)
-    return Found(joined(names[0], listings), tuple(names), tuple(groups[other][0] for other in others))
+    listing = joined(names[0], listings)
+    own = {*names, *listing.files}
+    return Found(listing, tuple(names), tuple(groups[other][0] for other in others if groups[other][0] not in own))
 
 
 def joined(name: str, listings: Sequence[Listing]) -> Listing:
@@ -85,7 +91,20 @@ def joined(name: str, listings: Sequence[Listing]) -> Listing:
         tuple(problem for listing in listings for problem in listing.problems),
         any(listing.has_tokenizer for listing in listings),
         any(listing.has_chat_template for listing in listings),
+        tuple(file for listing in listings for file in listing.files),
     )
+
+
+def _newest(files: Files) -> frozenset[str]:
+    """The index of the newest checkpoint of each folder where TensorFlow keeps several, as its file of states says."""
+    found: set[str] = set()
+    for name, size in files.sizes().items():
+        if basename(name) == "checkpoint" and size <= _MOST_STATES:
+            content = files.open(name).read(0, size).decode("utf-8", "replace")
+            named = _STATE.search(content)
+            if named is not None:
+                found.add(join(dirname(name), basename(named[1]) + ".index"))
+    return frozenset(found)
 
 
 def _shards(files: Files, index: str) -> Mapping[str, str]:

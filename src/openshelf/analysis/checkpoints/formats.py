@@ -22,6 +22,7 @@ _READERS: tuple[str, ...] = (
     "gguf",
     "onnx",
     "tensorflow_checkpoint",
+    "tensorflow_saved_model",
 )
 
 

@@ -31,7 +31,7 @@ def open_files(files: Files, *, is_folder: bool, first: str | None = None) -> Ch
         name = first or next(iter(files.sizes()))
         found = Found(read_file(files, name), (name,))
     listing = found.listing
-    used = dict.fromkeys((*found.files, *(tensor.file for tensor in listing.tensors)))
+    used = dict.fromkeys((*found.files, *listing.files, *(tensor.file for tensor in listing.tensors)))
     return Checkpoint(
         listing.format, listing.tensors, files, tuple(used), facts_of(listing), listing.metadata, listing.problems,
         listing.decoders, found.others,

@@ -8,7 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import numpy as np
+
+from openshelf.analysis.checkpoints import dtypes
+from openshelf.analysis.checkpoints.checkpoint import Array, Tensor
 from openshelf.analysis.checkpoints.errors import UnreadableCheckpoint
+from openshelf.analysis.checkpoints.files import Files
 from openshelf.analysis.checkpoints.protobuf import BYTES, VARINT, Field, Wire, signed
 
 DTYPES: Mapping[int, str] = {
@@ -20,12 +25,24 @@ DTYPES: Mapping[int, str] = {
 }  # fmt: skip
 MAX_DIMENSIONS = 254
 """As TensorFlow has it."""
+ONE_IN_A_BYTE = "one-in-a-byte"
+"""How TensorFlow writes integers of less than 8 bits: each in a byte of its own."""
 _REFERENCE = 100
 
 
 def dtype_of(number: int) -> str:
     """The name of a type; ``type N`` where this version does not know it."""
     return DTYPES.get(number - _REFERENCE if number > _REFERENCE else number, f"type {number}")
+
+
+def one_in_a_byte(files: Files, tensor: Tensor) -> Array:
+    """The values of a tensor that is written so."""
+    held = dtypes.numpy_dtype(tensor.dtype)
+    assert held is not None
+    assert tensor.offset is not None
+    raw = np.frombuffer(files.open(tensor.file).read(tensor.offset, tensor.offset + tensor.nbytes), np.int8)
+    values: Array = (raw if tensor.dtype.startswith("int") else raw.view(np.uint8)).astype(held)
+    return values.reshape(tensor.shape)
 
 
 def read_shape(wire: Wire, field: Field, depth: int = 0) -> tuple[int, ...] | None:

@@ -26,13 +26,12 @@ from openshelf.analysis.checkpoints.tensorflow_bundle import (
     slice_key,
     stored_size,
 )  # fmt: skip
+from openshelf.analysis.checkpoints.tensorflow_types import ONE_IN_A_BYTE, one_in_a_byte
 
 STRINGS = "tensorflow-strings"
 """Lengths as varints, a check sum of them, then the bytes of all."""
 SLICES = "tensorflow-slices"
 """A partitioned variable: rectangles of it, each in a place of its own."""
-ONE_IN_A_BYTE = "one-in-a-byte"
-"""Integers of less than 8 bits, each in a byte of its own."""
 OBJECT_GRAPH = "_CHECKPOINTABLE_OBJECT_GRAPH"
 _OPTIMIZER = re.compile(r"/\.OPTIMIZER_SLOT/|(^|/)_?optimi[sz]ers?(/|$)|(^|/)beta[12]_power(_\d+)?$")
 # The variables that optimisers of version 1 keep beside each weight, by the last part of their name.
@@ -72,9 +71,9 @@ def read(files: Files, name: str) -> Listing:
     decoders: dict[str, Decoder] = {
         STRINGS: lambda files, tensor: _strings(files, tensor, sums.get(tensor.name)),
         SLICES: lambda files, tensor: _assembled(files, tensor, slices[tensor.name], header.is_big_endian),
-        ONE_IN_A_BYTE: _widened,
+        ONE_IN_A_BYTE: one_in_a_byte,
     }
-    return Listing(FORMAT.name, tuple(tensors), metadata, decoders=decoders)
+    return Listing(FORMAT.name, tuple(tensors), metadata, decoders=decoders, files=(name,))
 
 
 def role_of(name: str, dtype: str, names: frozenset[str]) -> Role:
@@ -173,15 +172,6 @@ def _assembled(
         view = files.open(part.file).view(part.offset, part.offset + part.nbytes)
         found[where] = np.frombuffer(view, stored).reshape(part.shape)
     return found
-
-
-def _widened(files: Files, tensor: Tensor) -> Array:
-    held = dtypes.numpy_dtype(tensor.dtype)
-    assert held is not None
-    assert tensor.offset is not None
-    raw = np.frombuffer(files.open(tensor.file).read(tensor.offset, tensor.offset + tensor.nbytes), np.int8)
-    values: Array = (raw if tensor.dtype.startswith("int") else raw.view(np.uint8)).astype(held)
-    return values
 
 
 def _strings(files: Files, tensor: Tensor, crc: int | None) -> Array:
