@@ -45,9 +45,15 @@ def test_no_parser_that_runs_or_fetches() -> None:
 
 
 def test_only_the_doctor_asks_other_machines() -> None:
+    """The library and its commands read models at addresses that a person gives them; no part of the server does."""
     clients = ("urllib.request", "http.client", "httpx", "requests", "aiohttp", "ftplib", "smtplib", "urllib3")
     asking = {where for where, name in _imports() if name.startswith(clients)}
-    assert asking == {"services/doctor.py", "services/handing_over.py"}
+    reading = {f"analysis/checkpoints/{name}.py" for name in ("http_client", "http_files")}
+    assert asking == {"services/doctor.py", "services/handing_over.py"} | reading
+    remote = ("checkpoints.remote", "checkpoints.http_client", "checkpoints.http_files", "open_checkpoint")
+    openers = {where for where, name in _imports() if name.endswith(remote)}
+    allowed = ("__init__.py", "analysis/checkpoints/", "analysis/weights/", "interfaces/cli/")
+    assert [where for where in openers if not where.startswith(allowed)] == []
     users = {where for where, name in _imports() if name.endswith("services.handing_over") or "handing_over." in name}
     assert users == {"services/doctor.py"}
 

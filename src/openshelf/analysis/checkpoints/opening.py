@@ -8,16 +8,39 @@ from openshelf.analysis.checkpoints.checkpoint import Checkpoint, facts_of
 from openshelf.analysis.checkpoints.files import Files, LocalFiles
 from openshelf.analysis.checkpoints.folders import Found, read_folder
 from openshelf.analysis.checkpoints.formats import read_file
+from openshelf.analysis.checkpoints.references import is_address
 
 
-def open_checkpoint(where: str | Path, *, endpoint: str | None = None, token: str | None = None) -> Checkpoint:  # noqa: ARG001
-    """The checkpoint in a file or folder.
+def open_checkpoint(where: str | Path, *, endpoint: str | None = None, token: str | None = None) -> Checkpoint:
+    """The checkpoint in a file or folder, in a repo of a hub, or at an address.
+
+    ``where`` is a path; a reference ``owner/name``, with ``@revision`` and ``:path`` behind it where wanted and
+    ``datasets/`` before it for a data set; the address of a page, folder or file of a hub; or the address of any file
+    whose server gives parts of it. A path that exists goes before a reference. ``endpoint`` is the hub of references
+    (else ``HF_ENDPOINT``), ``token`` what it knows you by (else ``HF_TOKEN``, or where ``hf auth login`` keeps it).
 
     Only headers are read. Raises UnreadableCheckpoint, which says which file, where and why.
     """
-    files = LocalFiles(Path(where))
+    path = Path(where)
+    if isinstance(where, str) and (is_address(where) or not _exists(path)):
+        # Loaded here alone: whoever reads local files needs no HTTP.
+        from openshelf.analysis.checkpoints.remote import open_remote
+
+        found = open_remote(where, endpoint, token)
+        return _opened(found, is_folder=found.chosen is None, first=found.chosen)
+    return _opened(LocalFiles(path), is_folder=path.is_dir(), first=None)
+
+
+def _exists(path: Path) -> bool:
     try:
-        return open_files(files, is_folder=Path(where).is_dir())
+        return path.exists()
+    except (OSError, ValueError):
+        return False
+
+
+def _opened(files: Files, *, is_folder: bool, first: str | None) -> Checkpoint:
+    try:
+        return open_files(files, is_folder=is_folder, first=first)
     except BaseException:
         files.close()
         raise
