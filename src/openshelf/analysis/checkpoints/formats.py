@@ -20,6 +20,7 @@ from openshelf.analysis.files.ranges import UnreadableFile
 _READERS: tuple[str, ...] = (
     "safetensors",
     "gguf",
+    "numpy_arrays",
     "onnx",
     "tensorflow_checkpoint",
     "tensorflow_saved_model",
