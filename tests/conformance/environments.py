@@ -17,6 +17,7 @@ ROOT = Path(__file__).parents[2]
 LOCKS = ROOT / "requirements" / "clients"
 HOME = Path(os.environ.get("OPENSHELF_CLIENTS", ROOT / ".venv-clients"))
 TORCH = "torch==2.13.0+cpu"
+_WITH_TORCH = ("sentence-transformers", "torch")
 
 
 class CannotInstall(Exception):
@@ -39,7 +40,7 @@ def python_of(name: str, locks: Path = LOCKS) -> Path:
             for old in HOME.glob(f"{name}-{'?' * 12}"):
                 shutil.rmtree(old, ignore_errors=True)
             _build(folder, lock)
-            if name == "sentence-transformers":
+            if name in _WITH_TORCH:
                 _install_torch(folder)
             done.touch()
     return folder / "bin" / "python"

@@ -24,6 +24,10 @@ _READERS: tuple[str, ...] = (
     "onnx",
     "tensorflow_checkpoint",
     "tensorflow_saved_model",
+    "pytorch_zip",
+    "pytorch_legacy",
+    "pytorch_tar",
+    "python_pickle",
 )
 
 

@@ -74,6 +74,17 @@ def is_zip(file: OpenFile) -> bool:
     return file.size > _END.size and file.read(0, 4) == b"PK\x03\x04"
 
 
+def peek_directory(file: OpenFile) -> bytes:
+    """The central directory as it is written, for a look at names in it; empty where there is none. Never raises."""
+    if not is_zip(file):
+        return b""
+    try:
+        begin, end, _ = _directory_place(file, "")
+        return file.read(begin, end)
+    except UnreadableCheckpoint:
+        return b""
+
+
 def read_zip(file: OpenFile, name: str) -> ZipDirectory:
     """The directory of the archive ``file``, called ``name`` in errors; reads the directory and the local headers.
 
