@@ -100,6 +100,7 @@ class ModelFacts:
     dtypes: Mapping[str, int]
     architecture: str | None = None
     model_type: str | None = None
+    framework: str | None = None
     has_tokenizer: bool = False
     has_chat_template: bool = False
     versions: Mapping[str, str] = field(default_factory=dict)

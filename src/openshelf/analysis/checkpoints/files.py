@@ -56,10 +56,13 @@ class MappedFile:
     _map: mmap.mmap | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
-        with self.path.open("rb") as file:
-            self.size = os.fstat(file.fileno()).st_size
-            if self.size:
-                self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        try:
+            with self.path.open("rb") as file:
+                self.size = os.fstat(file.fileno()).st_size
+                if self.size:
+                    self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        except OSError as error:
+            raise UnreadableCheckpoint(self.name, error.strerror or str(error)) from None
 
     def read(self, start: int, end: int, /) -> bytes:
         return bytes(self.view(start, end))

@@ -5,30 +5,39 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import islice
 from posixpath import basename, dirname, join
 from typing import Any
 
+from openshelf.analysis.checkpoints.candidates import (
+    Candidate,
+    candidates,
+    has_index,
+    is_training_state,
+    missing_part,
+)
 from openshelf.analysis.checkpoints.checkpoint import Listing
 from openshelf.analysis.checkpoints.errors import UnknownFormat, UnreadableCheckpoint
 from openshelf.analysis.checkpoints.files import Files
 from openshelf.analysis.checkpoints.formats import format_of, read_file
 from openshelf.analysis.checkpoints.readers.gguf import parts_of_one
-from openshelf.analysis.checkpoints.shard_index import ENDING, MAX_BYTES
+from openshelf.analysis.checkpoints.shard_index import MAX_BYTES
 
 MAX_TENSORS = 1_000_000
-_NUMBERED = re.compile(r"(?P<stem>.+)-(?P<number>\d{5})-of-(?P<of>\d{5})(?P<ending>\.\w+)\Z")
 _STATE = re.compile(r'^model_checkpoint_path: "([^"\n]+)"', re.MULTILINE)
 _MOST_STATES = 1024 * 1024
-# Files that hold no tensors, whatever else is in them; they are not opened to find that out.
-_NO_WEIGHTS = (".json", ".md", ".txt", ".py", ".yaml", ".yml", ".jinja", ".model", ".gitattributes", ".lock", ".csv")
-# Of several files that hold the whole model each, the first by this order is it.
-_PREFERRED = ("safetensors", "gguf", "pytorch-zip", "tensorflow-savedmodel", "tensorflow-checkpoint", "keras-v3")
+_MOST_LIKELY = 256
+_MOST_UNLIKELY = 64
+_MOST_OTHERS = 100
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """The checkpoint of a folder: its tensors, the files that they are in, and the first files of other checkpoints."""
+    """The checkpoint of a folder: its tensors, the files that they are in, and what else looks like a checkpoint.
+
+    ``others`` are first files that were not taken, by their names; they were not opened.
+    """
 
     listing: Listing
     files: tuple[str, ...]
@@ -37,32 +46,48 @@ class Found:
 
 def read_folder(files: Files) -> Found:
     """The checkpoint of a folder. Raises UnknownFormat, UnreadableCheckpoint."""
-    for index in sorted(name for name in files.sizes() if name.endswith(ENDING)):
-        shards = _shards(files, index)
-        if shards:
-            return Found(_read_indexed(files, index, shards), tuple(dict.fromkeys((index, *shards.values()))))
-    newest = _newest(files)
-    groups: dict[tuple[int, int, str], list[str]] = {}
-    for name in files.sizes():
-        if name.lower().endswith(_NO_WEIGHTS):
+    options = candidates(files.sizes(), _newest(files))
+    left = {True: _MOST_LIKELY, False: _MOST_UNLIKELY}
+    for number, option in enumerate(options):
+        left[option.is_likely] -= 1
+        if left[option.is_likely] < 0:
             continue
-        found = format_of(files.open(name))
+        found = _read(files, option)
         if found is not None:
-            depth, rank = name.count("/"), _PREFERRED.index(found.name) if found.name in _PREFERRED else len(_PREFERRED)
-            numbered = _NUMBERED.match(name)
-            stem = numbered["stem"] if numbered else name
-            groups.setdefault((depth, rank, f"\0{stem}" if name in newest else stem), []).append(name)
-    if not groups:
-        raise UnknownFormat(files.label, "no file in it is of a format that is read here")
-    first, *others = sorted(groups)
-    names = groups[first]
-    _check_all_there(names)
-    listings = [read_file(files, name) for name in names]
+            return replace(found, others=_others(files, options[number + 1 :], found))
+    raise UnknownFormat(files.label, "no file in it is of a format that is read here")
+
+
+def _read(files: Files, option: Candidate) -> Found | None:
+    """What an option holds; None where its content is of no format."""
+    if option.is_index:
+        shards = _shards(files, option.first)
+        if not shards:
+            return None
+        return Found(_read_indexed(files, option.first, shards), tuple(dict.fromkeys((option.first, *shards.values()))))
+    if format_of(files.open(option.first)) is None:
+        return None
+    missing = missing_part(option)
+    if missing is not None:
+        raise UnreadableCheckpoint(option.first, f"the part with number {missing} is missing")
+    listings = [read_file(files, name) for name in option.files]
     if listings[0].format == "gguf":
-        listings = parts_of_one(names, listings)
-    listing = joined(names[0], listings)
-    own = {*names, *listing.files}
-    return Found(listing, tuple(names), tuple(groups[other][0] for other in others if groups[other][0] not in own))
+        listings = parts_of_one(option.files, listings)
+    return Found(joined(option.first, listings), option.files)
+
+
+def _others(files: Files, options: Sequence[Candidate], found: Found) -> tuple[str, ...]:
+    own = {*found.files, *found.listing.files, *(tensor.file for tensor in found.listing.tensors)}
+    sizes = files.sizes()
+    others = (
+        option.first
+        for option in options
+        if option.is_likely
+        and option.first not in own
+        and not has_index(option, sizes)
+        and not is_training_state(option.first)
+    )
+    return tuple(islice(others, _MOST_OTHERS))
 
 
 def joined(name: str, listings: Sequence[Listing]) -> Listing:
@@ -132,13 +157,3 @@ def _read_indexed(files: Files, index: str, shards: Mapping[str, str]) -> Listin
             where = f"it is in {found}" if found else "it is in no file"
             raise UnreadableCheckpoint(index, f"it says that {name[:200]!r} is in {shard}; {where}")
     return listing
-
-
-def _check_all_there(names: Sequence[str]) -> None:
-    numbered = [found for name in names if (found := _NUMBERED.match(name))]
-    if not numbered:
-        return
-    count = int(numbered[0]["of"])
-    missing = set(range(1, count + 1)) - {int(found["number"]) for found in numbered}
-    if missing and {int(found["number"]) for found in numbered} != set(range(count)):
-        raise UnreadableCheckpoint(names[0], f"of its {count:,} parts number {min(missing)} is missing")

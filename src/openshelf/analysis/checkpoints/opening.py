@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from openshelf.analysis.checkpoints.checkpoint import Checkpoint, facts_of
+from openshelf.analysis.checkpoints.facts import with_neighbours
 from openshelf.analysis.checkpoints.files import Files, LocalFiles
 from openshelf.analysis.checkpoints.folders import Found, read_folder
 from openshelf.analysis.checkpoints.formats import read_file
@@ -55,7 +56,8 @@ def open_files(files: Files, *, is_folder: bool, first: str | None = None) -> Ch
         found = Found(read_file(files, name), (name,))
     listing = found.listing
     used = dict.fromkeys((*found.files, *listing.files, *(tensor.file for tensor in listing.tensors)))
+    facts, problems = with_neighbours(facts_of(listing), files, used, listing.metadata)
     return Checkpoint(
-        listing.format, listing.tensors, files, tuple(used), facts_of(listing), listing.metadata, listing.problems,
-        listing.decoders, found.others,
+        listing.format, listing.tensors, files, tuple(used), facts, listing.metadata,
+        (*listing.problems, *problems), listing.decoders, found.others,
     )  # fmt: skip

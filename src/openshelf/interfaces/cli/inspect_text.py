@@ -52,6 +52,7 @@ def summary(checkpoint: Checkpoint, columns: int) -> list[str]:
     shares = [f"{dtype}{_share(count, facts.parameters)}" for dtype, count in facts.dtypes.items()]
     lines.append(("Types", ", ".join(shares)))
     lines.append(("Architecture", " of type ".join(filter(None, (facts.architecture, facts.model_type)))))
+    lines.append(("Framework", facts.framework or ""))
     lines.append(("Written by", ", ".join(f"{name} {version}" for name, version in facts.versions.items())))
     lines.append(("Tokenizer", _tokenizer(checkpoint)))
     lines.append(("Tied", _tied(checkpoint)))

@@ -1,0 +1,94 @@
+"""Facts about a model from the files beside its weights: configuration, tokenizer, state of a training."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from posixpath import basename, dirname, join
+from typing import Any
+
+from openshelf.analysis.checkpoints.candidates import is_training_state
+from openshelf.analysis.checkpoints.checkpoint import ModelFacts
+from openshelf.analysis.checkpoints.files import Files
+from openshelf.analysis.files.ranges import UnreadableFile
+
+MAX_CONFIG = 1024 * 1024
+MAX_TOKENIZER_CONFIG = 16 * 1024 * 1024
+_MOST_TEXT = 200
+_MOST_NAMED = 100
+_TOKENIZERS = frozenset(
+    ("tokenizer.json", "tokenizer.model", "tokenizer_config.json", "vocab.json", "vocab.txt", "spiece.model",
+     "sentencepiece.bpe.model", "tekken.json", "vocab.bpe", "tokenizer.tiktoken")
+)  # fmt: skip
+_TEMPLATES = frozenset(("chat_template.jinja", "chat_template.json"))
+_FRAMEWORKS = {"pt": "PyTorch", "tf": "TensorFlow", "flax": "Flax", "np": "NumPy", "mlx": "MLX", "paddle": "Paddle"}
+
+
+def with_neighbours(
+    facts: ModelFacts, files: Files, own: Iterable[str], metadata: Mapping[str, Any]
+) -> tuple[ModelFacts, tuple[str, ...]]:
+    """``facts`` with what the files beside the weights ``own`` say, and what is wrong with those files."""
+    taken = tuple(own)
+    folder = dirname(taken[0]) if taken else ""
+    names = files.sizes()
+    problems: list[str] = []
+    config = _first(files, folder, ("config.json", "model_index.json"), MAX_CONFIG, problems)
+    adapter = _first(files, folder, ("adapter_config.json",), MAX_CONFIG, problems)
+    tokenizer = _first(files, folder, ("tokenizer_config.json",), MAX_TOKENIZER_CONFIG, problems)
+    beside = {basename(name) for name in names if dirname(name) in (folder, "")}
+    made_by = {**_versions(config), **facts.versions}
+    tied = config.get("tie_word_embeddings")
+    return replace(
+        facts,
+        architecture=facts.architecture or _architecture(config, adapter),
+        model_type=facts.model_type or _text(config.get("model_type")),
+        framework=_FRAMEWORKS.get(str(metadata.get("format"))),
+        has_tokenizer=facts.has_tokenizer or not beside.isdisjoint(_TOKENIZERS),
+        has_chat_template=facts.has_chat_template
+        or not beside.isdisjoint(_TEMPLATES)
+        or bool(tokenizer.get("chat_template")),
+        versions=made_by,
+        ties_embeddings=tied if isinstance(tied, bool) else None,
+        apart=tuple(name for name in names if name not in taken and is_training_state(name))[:_MOST_NAMED],
+    ), tuple(problems)
+
+
+def _architecture(config: Mapping[str, Any], adapter: Mapping[str, Any]) -> str | None:
+    named = config.get("architectures")
+    first = _text(named[0]) if isinstance(named, list) and named else None
+    found = first or _text(config.get("_class_name"))
+    method, parent = _text(adapter.get("peft_type")), _text(adapter.get("base_model_name_or_path"))
+    if found is None and method is not None:
+        return f"{method} adapter of {parent}" if parent else f"{method} adapter"
+    return found
+
+
+def _versions(config: Mapping[str, Any]) -> dict[str, str]:
+    names = {"transformers": "transformers_version", "diffusers": "_diffusers_version"}
+    found = {name: _text(config.get(key)) for name, key in names.items()}
+    return {name: version for name, version in found.items() if version}
+
+
+def _first(files: Files, folder: str, names: Iterable[str], most: int, problems: list[str]) -> Mapping[str, Any]:
+    """The first of some JSON files that is there, beside the weights or at the top; ``{}`` where none can be read."""
+    sizes = files.sizes()
+    for name in dict.fromkeys(place for inner in names for place in (join(folder, inner), inner)):
+        if name not in sizes:
+            continue
+        if sizes[name] > most:
+            problems.append(f"{name} has {sizes[name]:,} bytes; at most {most:,} are read")
+            continue
+        try:
+            found = json.loads(files.open(name).read(0, sizes[name]))
+        except (UnreadableFile, ValueError, RecursionError) as error:
+            problems.append(f"{name} cannot be read: {str(error)[:_MOST_TEXT]}")
+            continue
+        if isinstance(found, dict):
+            return found
+        problems.append(f"{name} is no JSON object")
+    return {}
+
+
+def _text(value: Any) -> str | None:
+    return value[:_MOST_TEXT] if isinstance(value, str) and value else None
