@@ -8,7 +8,7 @@ for wanted in requirements/clients/*.in; do
   lock=${wanted%.in}.lock
   case $wanted in
     */real-model.in) options=--no-deps ;;
-    */sentence-transformers.in | */torch.in) options="--find-links ${PIP_FIND_LINKS:-.} --no-emit-find-links --no-emit-package torch" ;;
+    */sentence-transformers.in | */torch.in | */mergekit.in) options="--find-links ${PIP_FIND_LINKS:-.} --no-emit-find-links --no-emit-package torch" ;;
     *) options= ;;
   esac
   # shellcheck disable=SC2086

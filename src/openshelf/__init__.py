@@ -1,7 +1,7 @@
 """Openshelf: a self-hosted home for open AI.
 
 As a library it reads, compares and merges the weights of models without running them and without a hub:
-``open_checkpoint``, ``diff``. What is named here is loaded when it is first used.
+``open_checkpoint``, ``diff``, ``merge``. What is named here is loaded when it is first used.
 """
 
 from __future__ import annotations
@@ -15,16 +15,32 @@ if TYPE_CHECKING:
     from openshelf.analysis.checkpoints.opening import open_checkpoint
     from openshelf.analysis.weights.comparing import diff
     from openshelf.analysis.weights.difference import ModelDifference
+    from openshelf.analysis.weights.merge import merge
+    from openshelf.analysis.weights.merging.conflicts import MergeError, MergeRefused
 
 __version__ = "0.1.0"
-__all__ = ["Checkpoint", "ModelDifference", "Tensor", "UnreadableCheckpoint", "__version__", "diff", "open_checkpoint"]
+__all__ = [
+    "Checkpoint",
+    "MergeError",
+    "MergeRefused",
+    "ModelDifference",
+    "Tensor",
+    "UnreadableCheckpoint",
+    "__version__",
+    "diff",
+    "merge",
+    "open_checkpoint",
+]
 
 _HOMES = {
     "Checkpoint": "openshelf.analysis.checkpoints.checkpoint",
+    "MergeError": "openshelf.analysis.weights.merging.conflicts",
+    "MergeRefused": "openshelf.analysis.weights.merging.conflicts",
     "Tensor": "openshelf.analysis.checkpoints.checkpoint",
     "UnreadableCheckpoint": "openshelf.analysis.checkpoints.errors",
     "ModelDifference": "openshelf.analysis.weights.difference",
     "diff": "openshelf.analysis.weights.comparing",
+    "merge": "openshelf.analysis.weights.merge",
     "open_checkpoint": "openshelf.analysis.checkpoints.opening",
 }
 

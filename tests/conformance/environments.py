@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[2]
 LOCKS = ROOT / "requirements" / "clients"
 HOME = Path(os.environ.get("OPENSHELF_CLIENTS", ROOT / ".venv-clients"))
 TORCH = "torch==2.13.0+cpu"
-_WITH_TORCH = ("sentence-transformers", "torch")
+_WITH_TORCH = ("sentence-transformers", "torch", "mergekit")
 
 
 class CannotInstall(Exception):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -118,6 +119,7 @@ class SafetensorsWriter:
         self._index = f"{stem}.safetensors.index.json" if len(self.shards) > 1 else None
         self._places: dict[str, tuple[int, int, int]] = {}
         self._descriptors: list[int] = []
+        self._counting = threading.Lock()
         self._written: dict[str, int] = dict.fromkeys((tensor.name for tensor in tensors), 0)
         folder.mkdir(parents=True, exist_ok=True)
         try:
@@ -146,7 +148,8 @@ class SafetensorsWriter:
         if offset < 0 or offset + len(content) > nbytes:
             raise NotWritable(f"bytes {offset:,} to {offset + len(content):,} of {name!r}, which has {nbytes:,} bytes")
         _write_all(descriptor, content, place + offset)
-        self._written[name] += len(content)
+        with self._counting:
+            self._written[name] += len(content)
 
     def finish(self) -> tuple[str, ...]:
         """Sync the files, give them their names and write the index; returns the names. Raises NotWritable."""

@@ -1,0 +1,168 @@
+"""The inputs of a merge, open: their tensors by name, and the identity of their files."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from blake3 import blake3
+
+from openshelf.analysis.checkpoints.checkpoint import Checkpoint, Role
+from openshelf.analysis.checkpoints.files import Files
+from openshelf.analysis.checkpoints.opening import open_checkpoint
+from openshelf.analysis.weights.merging import adapters
+from openshelf.analysis.weights.merging.conflicts import Conflict, MergeError
+from openshelf.analysis.weights.merging.operands import Operand, Stored
+from openshelf.analysis.weights.merging.recipe import FileIdentity, Identity, Recipe, Source
+from openshelf.analysis.weights.merging.tiles import Threads
+
+SHA256_UP_TO = 64 * 1024 * 1024
+_PIECE = 8 * 1024 * 1024
+
+
+@dataclass(slots=True)
+class Input:
+    """One input. ``tensors`` are its weights; ``left_out`` counts what is none (optimiser state, graph constants)."""
+
+    source: Source
+    checkpoint: Checkpoint
+    tensors: dict[str, Operand]
+    is_adapter: bool = False
+    is_folder: bool = True
+    left_out: int = 0
+    problems: list[Conflict] = field(default_factory=list)
+    digests: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def label(self) -> str:
+        return self.source.path
+
+    @property
+    def files(self) -> Files:
+        return self.checkpoint.source
+
+    def same(self, name: str, other: Input) -> bool:
+        """Whether a tensor is the same here and there, to the byte; told by the files' hashes where they say so."""
+        ours, theirs = self.tensors[name], other.tensors[name]
+        if not isinstance(ours, Stored) or not isinstance(theirs, Stored):
+            return ours is theirs
+        if ours is theirs or self._place(ours) == other._place(theirs):
+            return True
+        return ours.same_as(theirs)
+
+    def _place(self, held: Stored) -> tuple[object, ...]:
+        tensor = held.tensor
+        known = self.digests.get(tensor.file)
+        return (known, tensor.offset, tensor.dtype, tensor.shape, tensor.strides) if known else (id(held),)
+
+
+@dataclass(slots=True)
+class Inputs:
+    """Everything that a recipe names, open. ``base`` is None where there is none."""
+
+    base: Input | None
+    sides: list[Input]
+    statistics: list[Input | None]
+    stack: ExitStack
+
+    def all(self) -> Iterator[Input]:
+        if self.base is not None:
+            yield self.base
+        yield from self.sides
+        yield from (found for found in self.statistics if found is not None)
+
+    def close(self) -> None:
+        self.stack.close()
+
+    def __enter__(self) -> Inputs:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def open_inputs(recipe: Recipe, folder: Path) -> Inputs:
+    """Open what the recipe names; its paths lead from ``folder``. Raises UnreadableCheckpoint, MergeError."""
+    with ExitStack() as stack:
+        base = _open(recipe.base, folder, stack) if recipe.base is not None else None
+        sides = [_side(side.source, base, folder, stack) for side in recipe.sides]
+        statistics = [
+            _open(side.statistics, folder, stack) if side.statistics is not None else None for side in recipe.sides
+        ]
+        return Inputs(base, sides, statistics, stack.pop_all())
+
+
+def _open(source: Source, folder: Path, stack: ExitStack) -> Input:
+    where = located(source.path, folder)
+    checkpoint = stack.enter_context(open_checkpoint(where))
+    weights = [tensor for tensor in checkpoint if tensor.role is Role.WEIGHT]
+    tensors: dict[str, Operand] = {tensor.name: Stored(checkpoint, tensor) for tensor in weights}
+    is_folder = Path(where).is_dir()
+    return Input(source, checkpoint, tensors, False, is_folder, len(checkpoint) - len(weights))
+
+
+def _side(source: Source, base: Input | None, folder: Path, stack: ExitStack) -> Input:
+    where = Path(located(source.path, folder))
+    if not adapters.is_adapter(where):
+        return _open(source, folder, stack)
+    if base is None:
+        raise MergeError(f"{source.path} is an adapter; it can be folded only where the base is given")
+    checkpoint = stack.enter_context(open_checkpoint(where / adapters.WEIGHTS))
+    try:
+        config = adapters.read_config((where / adapters.CONFIG).read_bytes())
+    except MergeError as error:
+        raise MergeError(f"{source.path}: {error}") from None
+    changed, problems = adapters.fold(config, checkpoint, base.tensors)
+    return Input(source, checkpoint, {**base.tensors, **changed}, True, True, 0, problems)
+
+
+def located(path: str, folder: Path) -> str:
+    """Where a path of a recipe leads: from the folder of the recipe, or from here where nothing is there."""
+    there = folder / path
+    return str(there if there.exists() or Path(path).is_absolute() else path)
+
+
+def identify(found: Input, threads: Threads, with_sha256: bool) -> Identity:
+    """The identity of an input, by reading its files once. Raises MergeError where the recipe says another."""
+    names = list(found.checkpoint.files)
+    if found.is_adapter:
+        names.append(adapters.CONFIG)
+    known = found.source.identity
+    wanted = {file.name for file in known.files if file.sha256} if known else set()
+    identities = threads.map(lambda name: _identity(found, name, with_sha256 or name in wanted), names)
+    identity = Identity(len(found.checkpoint) if found.is_adapter else len(found.tensors), tuple(identities))
+    found.digests.update({file.name: file.blake3 for file in identity.files})
+    if known is not None:
+        _compare(found.label, known, identity)
+    return identity
+
+
+def _identity(found: Input, name: str, with_sha256: bool) -> FileIdentity:
+    file = found.files.open(name)
+    fast, slow = blake3(), hashlib.sha256() if with_sha256 or file.size <= SHA256_UP_TO else None
+    for start in range(0, file.size, _PIECE):
+        piece = file.view(start, min(start + _PIECE, file.size))
+        fast.update(piece)
+        if slow is not None:
+            slow.update(piece)
+    return FileIdentity(name, file.size, fast.hexdigest(), slow.hexdigest() if slow is not None else None)
+
+
+def _compare(label: str, known: Identity, now: Identity) -> None:
+    held: Mapping[str, FileIdentity] = {file.name: file for file in now.files}
+    for file in known.files:
+        there = held.get(file.name)
+        if there is None:
+            raise MergeError(f"{label} has no file {file.name}, which the recipe was made with")
+        digests = ((file.blake3, there.blake3), (file.sha256, there.sha256 if file.sha256 else None))
+        if there.bytes != file.bytes or any(then != now for then, now in digests):
+            raise MergeError(
+                f"{file.name} of {label} is not the file that the recipe was made with "
+                f"(blake3 {there.blake3[:16]}…, not {file.blake3[:16]}…): find that one, or make a new recipe"
+            )
+    if len(held) != len(known.files):
+        extra = next(name for name in held if name not in {file.name for file in known.files})
+        raise MergeError(f"{label} has the file {extra}, which it did not have when the recipe was made")

@@ -1,0 +1,1 @@
+"""The methods of merging, one family a file; ``method.METHODS`` has them by name."""

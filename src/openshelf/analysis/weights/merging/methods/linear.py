@@ -1,0 +1,67 @@
+"""Weighted sums: linear, average, task arithmetic, LoRA."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from openshelf.analysis.weights.merging.conflicts import MergeError
+from openshelf.analysis.weights.merging.methods.method import Kernel, Method, Parameter
+from openshelf.analysis.weights.merging.operands import Array
+from openshelf.analysis.weights.merging.tiles import Tile, Work
+
+LAMBDA = Parameter(1.0, -100, 100, "what the sum of changes is multiplied with before it is added to the base")
+
+
+def linear(work: Work) -> Kernel:
+    """sum(w_i S_i) / sum(w_i). Model soups: Wortsman et al. 2022, arXiv 2203.05482.
+
+    As an average by sample count, w_i being the samples of side i, it is FedAvg: McMahan et al. 2016, arXiv 1602.05629.
+    """
+    total = sum(work.weights)
+    if abs(total) < 1e-12:
+        raise MergeError(f"the weights of the sides that changed {work.name!r} add up to nothing")
+    factors = [weight / total for weight in work.weights]
+
+    def kernel(tile: Tile) -> Array:
+        found, room = tile.scratch(0), tile.scratch(1)
+        for index, (side, factor) in enumerate(zip(tile.sides, factors, strict=True)):
+            np.multiply(side, side.dtype.type(factor), out=room if index else found)
+            if index:
+                found += room
+        return found
+
+    return kernel
+
+
+def task_arithmetic(work: Work) -> Kernel:
+    """O + lambda * sum(w_i d_i). Ilharco et al. 2022, arXiv 2212.04089."""
+    scale = work.parameters["lambda"]
+
+    def kernel(tile: Tile) -> Array:
+        found, room = tile.scratch(0), tile.scratch(1)
+        for index, weight in enumerate(work.weights):
+            change = tile.delta(index, room if index else found)
+            if weight != 1:
+                change *= change.dtype.type(weight)
+            if index:
+                found += change
+        return onto_base(tile, found, scale)
+
+    return kernel
+
+
+def onto_base(tile: Tile, change: Array, scale: float) -> Array:
+    """O + scale * change, in the room of ``change``."""
+    assert tile.base is not None
+    if scale != 1:
+        change *= change.dtype.type(scale)
+    change += tile.base
+    return change
+
+
+METHODS = (
+    Method("task-arithmetic", "Task arithmetic", task_arithmetic, parameters={"lambda": LAMBDA}),
+    Method("linear", "Weighted mean", linear, needs_base=False),
+    Method("average", "Mean by sample count (FedAvg)", linear, needs_base=False, votes=True),
+    Method("lora", "LoRA adapters folded in", task_arithmetic, parameters={"lambda": LAMBDA}),
+)
