@@ -11,6 +11,7 @@ MAX_READ = 64 * 1024 * 1024
 MAX_DIMENSIONS = 64
 _MOST_TEXT = 4 * 1024 * 1024
 _FIRST_BLOCK = 256 * 1024
+_AFTER_SKIP = 512
 _MOST_BLOCK = 4 * 1024 * 1024
 
 
@@ -34,7 +35,8 @@ def check_shape(shape: tuple[int, ...], place: int) -> None:
 class ByteCursor:
     """Numbers and texts one after another. Raises UnreadableFile past the end, and past ``limit`` bytes.
 
-    What is skipped is not read. ``order`` is ``<`` or ``>``, ``lengths`` the code of the length before a text.
+    What is skipped is not read, and little at once after it. ``order`` is ``<`` or ``>``, ``lengths`` the code of the
+    length before a text.
     """
 
     def __init__(self, ranges: RangeReader, place: int = 0, *, limit: int = MAX_READ) -> None:
@@ -58,7 +60,7 @@ class ByteCursor:
             raise Malformed(self.place, f"{length:,} bytes should follow, but the file ends at {self.ranges.size:,}")
         self.place += length
         if self.place > self._from + len(self._block):
-            self._block, self._from = b"", self.place
+            self._block, self._from, self._next = b"", self.place, _AFTER_SKIP
 
     def _fill(self, end: int) -> None:
         if end > self.ranges.size:

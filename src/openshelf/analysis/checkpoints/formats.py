@@ -20,6 +20,7 @@ from openshelf.analysis.files.ranges import UnreadableFile
 _READERS: tuple[str, ...] = (
     "safetensors",
     "gguf",
+    "mxnet",
     "numpy_arrays",
     "onnx",
     "tensorflow_checkpoint",

@@ -13,18 +13,16 @@ import numpy as np
 
 from openshelf.analysis.checkpoints.byte_cursor import Malformed, check_shape
 from openshelf.analysis.checkpoints.checkpoint import Array, Role, Tensor, renamed
-from openshelf.analysis.checkpoints.dtypes import numpy_dtype
 from openshelf.analysis.checkpoints.errors import UnreadableCheckpoint, UnreadableValues
 from openshelf.analysis.checkpoints.files import Files
 from openshelf.analysis.checkpoints.onnx_tensors import PROTOBUF, Place, located, read_proto, values_of
 from openshelf.analysis.checkpoints.onnx_types import value_info
 from openshelf.analysis.checkpoints.protobuf import BYTES, Field, Wire, signed
+from openshelf.analysis.checkpoints.sparse import zeros
 
 SPARSE = "sparse"
 """Values and the places where they stand; all others are zero."""
 MAX_TENSORS = 200_000
-_MOST_DENSE = 1 << 30
-"""Bytes of a sparse tensor that is written out in full."""
 # Attributes of a Constant node: their field, type, and whether there is a list of them.
 _PLAIN = {
     "value_float": (2, "float32", False), "value_int": (3, "int64", False), "value_string": (4, "string", False),
@@ -199,11 +197,8 @@ class Graphs:
 
 
 def _dense(files: Files, tensor: Tensor, place: _Sparse) -> Array:
-    held = numpy_dtype(tensor.dtype)
-    if held is None or tensor.elements * held.itemsize > _MOST_DENSE:
-        raise UnreadableValues(tensor.file, f"the sparse tensor {tensor.name[:200]!r} is too large to be written out")
+    found = zeros(tensor).reshape(-1)
     values, indices = (values_of(files, *one) for one in (place.values, place.indices))
-    found = np.zeros(tensor.elements, held)
     try:
         if indices.ndim == 2:
             indices = np.ravel_multi_index(tuple(indices.astype(np.int64).T), tensor.shape)
