@@ -217,7 +217,7 @@ def tied_groups(tensors: Iterable[Tensor]) -> tuple[tuple[str, ...], ...]:
     places: dict[tuple[Any, ...], list[str]] = {}
     for tensor in tensors:
         if tensor.offset is not None and tensor.nbytes:
-            place = (tensor.file, tensor.offset, tensor.dtype, tensor.shape, tensor.strides)
+            place = (tensor.file, tensor.offset, tensor.dtype, tensor.shape, tensor.strides, tensor.encoding)
             places.setdefault(place, []).append(tensor.name)
     return tuple(tuple(names) for names in places.values() if len(names) > 1)
 

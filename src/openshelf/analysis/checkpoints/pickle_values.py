@@ -13,7 +13,7 @@ Value = Any
 """None, bool, int, float, str, tuple, list, or a node of this module."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Token:
     """A name that loading the pickle would import: ``module.name``."""
 
@@ -24,7 +24,7 @@ class Token:
         return f"{self.module}.{self.name}"
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Span:
     """Bytes that stay where they are, ``length`` of them from the byte ``start`` of the file."""
 
@@ -41,7 +41,7 @@ class ByteText(str):
     span: Span
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Pairs:
     """A dict: keys with values, in order; a later pair of the same key counts."""
 
@@ -52,21 +52,21 @@ class Pairs:
         return next((value for one, value in reversed(self.pairs) if isinstance(one, str) and one == key), None)
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Collection:
     """A set or frozenset."""
 
     items: list[Value]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Reference:
     """An object kept outside of the pickle, by the name ``key`` that it has there."""
 
     key: Value
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Opaque:
     """What calling ``call`` with ``args`` would give: kept as a description.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from openshelf.analysis.checkpoints.checkpoint import Listing
-from openshelf.analysis.checkpoints.pickle_values import Opaque
+from openshelf.analysis.checkpoints.pickle_values import Opaque, Token
 from openshelf.analysis.checkpoints.pickle_walk import Walk
 from openshelf.analysis.checkpoints.stored_arrays import StoredArray
 
@@ -31,7 +31,7 @@ def with_facts(listing: Listing, walk: Walk[StoredArray]) -> Listing:
 
 def _class(node: Opaque) -> str | None:
     """The class of a module that was saved whole."""
-    if node.name.startswith("copy") and isinstance(node.args, tuple) and node.args:
-        return str(node.args[0])[:500]
-    name = node.name.rpartition(".")[2]
+    first = node.args[0] if isinstance(node.args, tuple) and node.args else None
+    is_rebuilt = node.name.startswith("copy") and isinstance(first, Token)
+    name = first.name if is_rebuilt and isinstance(first, Token) else node.name.rpartition(".")[2]
     return name if name[:1].isupper() else None

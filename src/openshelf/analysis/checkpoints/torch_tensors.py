@@ -88,14 +88,14 @@ class TorchObjects:
         if isinstance(marks, Pairs):
             kinds = [mark for mark in ("conj", "neg") if marks.get(mark) is True]
             found = replace(found, kind="-".join(kinds) or "dense")
-        if short == "_rebuild_tensor_v3" and str(args[6]) == "torch.float4_e2m1fn_x2":
+        if short == "_rebuild_tensor_v3" and args[6].name == "float4_e2m1fn_x2":
             found = replace(found, note={"elements": "float4_e2m1fn_x2"})
         return found
 
     def _quantised(self, args: tuple[Value, ...], place: int) -> StoredArray:
         storage, dtype, first = self._storage(args[0], place)
         found = self._view(args, storage, dtype, first, place)
-        scheme = str(args[4][0]).rpartition(".")[2]
+        scheme = args[4][0].name
         note: dict[str, Any] = {"scheme": scheme}
         if scheme == "per_tensor_affine":
             note |= {"scale": float(args[4][1]), "zero_point": int(args[4][2])}
@@ -109,7 +109,7 @@ class TorchObjects:
         return replace(found, note={"quantised": note})
 
     def _sparse(self, args: tuple[Value, ...]) -> StoredArray | Unknown:
-        layout, data = str(args[0]).rpartition(".")[2], args[1]
+        layout, data = _layout(args[0]), args[1]
         names = ("indices", "values") if layout == "sparse_coo" else ("compressed", "plain", "values")
         parts = {name: self.tensor(data[number]) for number, name in enumerate(names)}
         known = {name: part for name, part in parts.items() if isinstance(part, StoredArray)}
@@ -128,7 +128,7 @@ class TorchObjects:
         if not isinstance(key, tuple) or len(key) < 5 or key[0] != "storage" or not isinstance(key[1], Token):
             raise UnreadableCheckpoint(self.file, "this tensor has a storage of an unknown kind", place)
         dtype = STORAGES.get(key[1].name)
-        if dtype is None or not isinstance(key[4], int) or key[4] < 0:
+        if dtype is None or type(key[4]) is not int or key[4] < 0 or not isinstance(key[2], (str, int)):
             raise UnreadableCheckpoint(self.file, f"the storage type {key[1]} is not known", place)
         first = 0
         if len(key) > 5 and isinstance(key[5], tuple) and len(key[5]) == 3:
@@ -147,6 +147,14 @@ class TorchObjects:
             reason = f"a tensor needs {end:,} bytes of its storage, which has {storage.nbytes:,}"
             raise UnreadableCheckpoint(self.file, reason, place)
         return found
+
+
+def _layout(value: Value) -> str:
+    """``torch.sparse_coo``, given as it is or by its name."""
+    if isinstance(value, Opaque) and value.name == "torch.serialization._get_layout":
+        value = value.args[0]
+    name = value.name if isinstance(value, Token) else value
+    return str(name).rpartition(".")[2] if isinstance(name, str) else ""
 
 
 def _sides(value: Value) -> tuple[int, ...]:

@@ -34,7 +34,7 @@ def read(files: Files, name: str) -> Listing:
     magic = read_pickle(file, name)
     protocol = read_pickle(file, name, magic.end)
     if magic.value != MAGIC or protocol.value != _PROTOCOL:
-        raise UnreadableCheckpoint(name, f"it is of protocol {protocol.value!r:.40}; {_PROTOCOL} is read", magic.end)
+        raise UnreadableCheckpoint(name, f"it should be of the protocol {_PROTOCOL}, and is not", magic.end)
     system = read_pickle(file, name, protocol.end)
     pickle = read_pickle(file, name, system.end)
     keys = read_pickle(file, name, pickle.end)
