@@ -25,6 +25,8 @@ _READERS: tuple[str, ...] = (
     "onnx",
     "tensorflow_checkpoint",
     "tensorflow_saved_model",
+    "keras_h5",
+    "keras_v3",
     "pytorch_zip",
     "pytorch_legacy",
     "pytorch_tar",
