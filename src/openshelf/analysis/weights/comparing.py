@@ -43,13 +43,15 @@ def diff(
     low_rank: str | int = "sample",
     known_equal: KnownEqual | None = None,
     optimizer: bool = False,
+    endpoint: str | None = None,
 ) -> ModelDifference:
     """How ``after`` differs from ``before``; each is a checkpoint, or a path or reference to open (and close) one.
 
     ``threads`` is how many work at once, by default as many as there are cores. ``low_rank`` says of how many changed
     matrices the leading directions are sought: ``sample`` (3 of them), ``all``, ``none``, or a number.
     ``known_equal(a, b)`` may answer True for tensors whose content is known to be the same, say by stored hashes; their
-    values are then not read. ``optimizer`` compares the optimiser's state too.
+    values are then not read. ``optimizer`` compares the optimiser's state too. ``endpoint`` is the hub of
+    references.
 
     Raises UnreadableCheckpoint where a model cannot be read, ValueError where an option makes no sense.
     """
@@ -58,7 +60,7 @@ def diff(
         raise ValueError(f"threads must be at least 1, not {threads}")
     with ExitStack() as opened:
         first, second = (
-            model if isinstance(model, Checkpoint) else opened.enter_context(open_checkpoint(model))
+            model if isinstance(model, Checkpoint) else opened.enter_context(open_checkpoint(model, endpoint=endpoint))
             for model in (before, after)
         )
         pairs = pair(first, second, lambda tensor: optimizer or tensor.role is not Role.OPTIMIZER)

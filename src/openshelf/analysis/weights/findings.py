@@ -75,7 +75,8 @@ def _of_pair(one: Comparison, evidence: LowRank | None) -> TensorDifference:
     place = place_of(b.name)
     is_cast = one.way is Way.VALUES and a.dtype != b.dtype and not (one.sums.changed and one.sums.unrounded)
     is_cast = is_cast and one.before.elements == one.after.elements
-    values = None if one.is_same or one.way is not Way.VALUES else _values(one)
+    has_values = one.way is Way.VALUES and _status(one) is not Status.EQUAL and not one.is_same
+    values = _values(one) if has_values else None
     return TensorDifference(
         b.name,
         _status(one),
@@ -120,18 +121,17 @@ def _values(one: Comparison) -> ValueChange:
         return ValueChange(sums.elements, sums.changed, share, sums.max_abs)
     if not sums.changed and not sums.squares_before:
         return ValueChange(sums.elements, 0, 0.0, 0.0, 0.0, 0.0)
-    norms = [math.sqrt(total) for total in (sums.squares_before, sums.squares_after, sums.squares_change)]
-    before, after, change = norms
+    before, after, change = (_root(total) for total in (sums.squares_before, sums.squares_after, sums.squares_change))
     return ValueChange(
         sums.elements,
         sums.changed,
         share,
         sums.max_abs if sums.finite else None,
-        change / before if before else None,
+        _ratio(change, before),
         change,
         before,
         after,
-        _cosine(before, after, change),
+        _cosine(sums),
         sums.flips / sums.finite if sums.finite else None,
         sums.shift / sums.finite if sums.finite else None,
         sums.nan_before,
@@ -141,16 +141,35 @@ def _values(one: Comparison) -> ValueChange:
     )
 
 
+def _root(total: float) -> float:
+    """The square root of a sum that may lie outside what float64 holds."""
+    return float(np.sqrt(np.longdouble(total)))
+
+
+def _ratio(change: float, before: float) -> float | None:
+    found = float(np.longdouble(change) / np.longdouble(before)) if before else math.inf
+    return found if math.isfinite(found) else None
+
+
 def _is_float(one: Comparison) -> bool:
     names = (one.before.tensor.dtype, one.after.tensor.dtype)
     return not all(name.startswith(("int", "uint", "bool")) for name in names)
 
 
-def _cosine(before: float, after: float, change: float) -> float | None:
-    """By the law of cosines, in the form that keeps its digits where the vectors are nearly the same."""
-    if not (before and after and math.isfinite(before * after)):
+def _cosine(sums: Sums) -> float | None:
+    """From the product; where the vectors are nearly the same by the law of cosines, which keeps its digits there."""
+    before, after, change, product = (
+        np.longdouble(total) for total in (sums.squares_before, sums.squares_after, sums.squares_change, sums.product)
+    )
+    if not (before and after and np.isfinite(before + after)):
         return None
-    return max(-1.0, min(1.0, 1 - (change + (before - after)) * (change - (before - after)) / (2 * before * after)))
+    lengths = np.sqrt(before) * np.sqrt(after)
+    if change < before / 100:
+        apart = np.sqrt(before) - np.sqrt(after)
+        found = 1 - (change - apart * apart) / (2 * lengths)
+    else:
+        found = product / lengths
+    return max(-1.0, min(1.0, float(found)))
 
 
 def _rows(one: Comparison) -> RowChange | None:
@@ -209,7 +228,7 @@ def _pooled(tensors: Sequence[TensorDifference], sums: Mapping[str, Sums]) -> _P
     base, change = sum(one.squares_before for one in moved), sum(one.squares_change for one in moved)
     if not moved:
         return _Pooled(elements, changed, 0.0 if compared else None)
-    return _Pooled(elements, changed, math.sqrt(change / base) if base else None)
+    return _Pooled(elements, changed, _ratio(_root(change), _root(base)))
 
 
 def _blocks(tensors: Sequence[TensorDifference], sums: Mapping[str, Sums]) -> tuple[BlockSummary, ...]:

@@ -39,10 +39,10 @@ def percent(share: float) -> str:
     if share == 0:
         return "0 %"
     if share >= 1:
-        return f"{share * 100:,.3g} %" if share < 10 else f"{share:,.3g} times"
+        return ("100 %" if share == 1 else f"{share * 100:,.0f} %") if share < 10 else f"{share:,.3g} times"
     if share > 0.9995:
-        return f"{min(share * 100, 99.9999):.4f} %"
-    return f"{share * 100:.2g} %" if share < 0.1 else f"{share * 100:.1f} %"
+        return f"{int(share * 10_000) / 100:.2f} %"
+    return f"{share * 100:#.2g} %" if share < 0.095 else f"{share * 100:.1f} %"
 
 
 def _changed(structure: Structure, totals: Totals, blocks: Sequence[BlockSummary]) -> str:

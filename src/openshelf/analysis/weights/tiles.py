@@ -25,7 +25,10 @@ _SMALLEST = {_FLOAT32: 1e-30, _FLOAT64: 1e-280}
 
 @dataclass(slots=True)
 class Sums:
-    """What adds up over tiles. ``squares_*`` and ``shift`` are over elements finite on both sides, ``finite`` many."""
+    """What adds up over tiles.
+
+    ``squares_*``, ``product`` and ``shift`` are over elements finite on both sides, ``finite`` many.
+    """
 
     elements: int = 0
     changed: int = 0
@@ -35,6 +38,7 @@ class Sums:
     squares_before: float = 0.0
     squares_after: float = 0.0
     squares_change: float = 0.0
+    product: float = 0.0
     shift: float = 0.0
     max_abs: float | int = 0
     flips: int = 0
@@ -95,7 +99,7 @@ def squares(values: Array, buffers: Buffers) -> Sums:
     widen(values, held)
     total = float(np.dot(held, held))
     if _is_safe(total, buffers.wide) or (total == 0 and not held.any()):
-        return Sums(count, 0, 0, count, total, total)
+        return Sums(count, 0, 0, count, total, total, 0.0, total)
     return exact(values, values)
 
 
@@ -112,18 +116,22 @@ def compare(first: Array, second: Array, differing: Array | None, buffers: Buffe
         differing = differing_bits(before, after, buffers)
     flips = _flips(differing, before, after, buffers)
     squares_before, squares_after = float(np.dot(before, before)), float(np.dot(after, after))
+    product = float(np.dot(before, after))
     change = np.subtract(after, before, out=after)
     squares_change = float(np.dot(change, change))
     if not all(_is_safe(total, buffers.wide) for total in (squares_before, squares_after, squares_change)):
         return exact(first, second)
     return Sums(
-        count, 0, 0, count, squares_before, squares_after, squares_change,
+        count, 0, 0, count, squares_before, squares_after, squares_change, product,
         float(np.dot(change, buffers.ones[:count])), max(float(change.max()), -float(change.min())), flips,
     )  # fmt: skip
 
 
 def exact(first: Array, second: Array) -> Sums:
-    """The same in the next wider type, element by element, whatever the values are."""
+    """The same in the next wider type, element by element, whatever the values are.
+
+    Squares stay in that type: those of a float64 may not fit in a float64.
+    """
     wide = np.dtype(np.longdouble if max(first.dtype.itemsize, second.dtype.itemsize) >= 8 else np.float64)
     before: Any = first.astype(wide)
     after: Any = second.astype(wide)
@@ -136,8 +144,9 @@ def exact(first: Array, second: Array) -> Sums:
     found.finite = len(before)
     if found.finite:
         change = after - before
-        found.squares_before, found.squares_after = float((before * before).sum()), float((after * after).sum())
-        found.squares_change, found.shift = float((change * change).sum()), float(change.sum())
+        found.squares_before, found.squares_after = (before * before).sum(), (after * after).sum()
+        found.product = (before * after).sum()
+        found.squares_change, found.shift = (change * change).sum(), float(change.sum())
         found.max_abs = float(np.abs(change).max())
         found.flips = int(np.count_nonzero(np.sign(before) * np.sign(after) < 0))
     return found

@@ -24,6 +24,7 @@ _COMMANDS = {
     "restore": "Make a data folder from a backup, and verify it.",
     "maintenance": "Print the page that a proxy shows while the hub is down.",
     "inspect": "List the tensors of a model, without running it.",
+    "diff": "Say what changed between two models, tensor by tensor.",
     "merge": "Make one model of several that descend from another.",
     "settings": "Show the settings in force and where each came from.",
 }
