@@ -15,6 +15,7 @@ _COMMANDS = {
     "worker": "Run background jobs in a process of their own.",
     "admin": "Users, organisations, tokens, quotas and invitations.",
     "jobs": "What runs in the background, and what failed.",
+    "convert": "Write the weights of a model in another format.",
     "delta": "Make, apply and show what turns one model into another.",
     "doctor": "Find what is wrong with the installation, and say how to mend it.",
     "fsck": "Prove that refs, catalogue and stored bytes agree.",
