@@ -41,7 +41,7 @@ def test_a_model_is_converted_and_read_back(source: Path, tmp_path: Path) -> Non
 
 
 def test_what_would_be_lost_is_named_with_the_option_that_allows_it(source: Path, tmp_path: Path) -> None:
-    arguments = (source, "--to", "gguf", "--out", tmp_path / "a.gguf", "--dtype", "q8_0")
+    arguments: tuple[object, ...] = (source, "--to", "gguf", "--out", tmp_path / "a.gguf", "--dtype", "q8_0")
     assert "--metadata general.architecture=NAME" in run(*arguments).err
     arguments = (*arguments, "--metadata", "general.architecture=llama")
     refused = run(*arguments)

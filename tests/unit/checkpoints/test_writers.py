@@ -114,7 +114,7 @@ def test_gguf_reads_what_is_written(tmp_path: Path) -> None:
     planned = [PlannedTensor(name, tensor.dtype.name, tensor.shape) for name, tensor in plain.items()]
     planned += [PlannedTensor(name, name, values.shape) for name in QUANTISED]
     made = {name: quants.quantize(values, gguf.GGMLQuantizationType[name]) for name in QUANTISED}
-    pairs = {
+    pairs: dict[str, str | bool | int | float] = {
         "text": "héllo", "yes": True, "small": 7, "negative": -7, "large": 1 << 63, "real": 0.1,
     }  # fmt: skip
     with GgufWriter(tmp_path / "a.gguf", planned, LLAMA | {k: pair(k, v) for k, v in pairs.items()}) as writer:

@@ -2,8 +2,9 @@
 
 ``__metadata__``: ``format`` is ``openshelf-delta``, ``version`` is ``1``, ``plan`` the blake3 of the tensor ``plan``;
 ``base``, ``result`` and ``max_error`` are for people and for search: content hashes and bound, as the plan has them.
-Tensors: ``data:KEY`` (U8) what is stored for a piece; ``low-rank-a:KEY`` and ``low-rank-b:KEY`` (F32) its factors;
-``plan`` (U8), the last. The header is written in one way only, so that no bit of it can change unseen.
+Tensors: ``data:KEY`` (U8) what is stored for a piece; ``low-rank-a:KEY`` and ``low-rank-b:KEY`` its factors, F32 for a
+piece of float32, else BF16; ``plan`` (U8), the last. The header is written in one way only, so that no bit of it can
+change unseen.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 
+import ml_dtypes
 import numpy as np
 from blake3 import blake3
 
@@ -32,7 +34,16 @@ from openshelf.analysis.weights.delta.plan import Plan, from_json, to_json
 FORMAT, VERSION = "openshelf-delta", "1"
 MAX_PLAN = 64 * 1024 * 1024
 """Bytes of JSON; some 400,000 changed tensors."""
+_FACTOR_TYPES = {"float32": ("F32", np.dtype("<f4"))}
 Factors = tuple[np.ndarray[Any, np.dtype[np.float32]], np.ndarray[Any, np.dtype[np.float32]]]
+
+
+def factor_type(dtype: str) -> tuple[str, np.dtype[Any]]:
+    """How factors of a change of a tensor of ``dtype`` are stored, as safetensors and NumPy name it.
+
+    A tensor of 16 bits rounds away what more bits of its factors would say.
+    """
+    return _FACTOR_TYPES.get(dtype, ("BF16", np.dtype(ml_dtypes.bfloat16)))
 
 
 @dataclass(slots=True)
@@ -136,12 +147,13 @@ class Delta:
         rows = told.shape[0] if told.shape else 0
         columns = int(np.prod(told.shape[1:], dtype=object)) if rows else 0
         shapes = (("low-rank-a:", (rows, told.rank)), ("low-rank-b:", (told.rank, columns)))
+        stored, held = factor_type(told.dtype)
         found = []
         for start, shape in shapes:
             info = self.tensors.get(start + key)
-            if info is None or info.dtype != "F32" or info.shape != shape:
+            if info is None or info.dtype != stored or info.shape != shape:
                 raise UnreadableCheckpoint(self.name, f"the factors of {key[:200]} are not of the shapes {shape}")
-            found.append(np.frombuffer(self._view(start + key), "<f4").reshape(shape))
+            found.append(np.frombuffer(self._view(start + key), held).astype(np.float32).reshape(shape))
         return found[0], found[1]
 
     def check_stored(self, key: str) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from openshelf.analysis.checkpoints import dtypes
-from openshelf.analysis.weights.delta.container import Factors
+from openshelf.analysis.weights.delta.container import Factors, factor_type
 from openshelf.analysis.weights.delta.expectation import Expectation
 from openshelf.analysis.weights.delta.pieces import CutModel, Piece
 
@@ -31,7 +31,10 @@ Matrix = np.ndarray[Any, np.dtype[np.float32]]
 
 
 def find(new: CutModel, piece: Piece, expected: Expectation, max_error: float | None) -> Factors | None:
-    """Factors A, B of the change. Up to the gap in its spectrum, or as many as ``max_error`` asks for; else None."""
+    """Factors A, B of the change, as they will be stored; None where it is of no low rank.
+
+    They go up to the gap in its spectrum, or have as many ranks as ``max_error`` asks for.
+    """
     rows, columns = piece.shape[0], prod(piece.shape[1:])
     if min(rows, columns) < _SMALLEST:
         return None
@@ -52,10 +55,11 @@ def find(new: CutModel, piece: Piece, expected: Expectation, max_error: float | 
     if not rank:
         return None
     root = np.sqrt(values[:rank])
-    return (
-        np.ascontiguousarray(left[:, :rank] * root, "<f4"),
-        np.ascontiguousarray(right[:rank] * root[:, None], "<f4"),
+    _, held = factor_type(piece.dtype)
+    first, second = (
+        one.astype(held).astype(np.float32) for one in (left[:, :rank] * root, right[:rank] * root[:, None])
     )
+    return first, second
 
 
 def _change(new: CutModel, piece: Piece, expected: Expectation, top: int, bottom: int, columns: int) -> Matrix:

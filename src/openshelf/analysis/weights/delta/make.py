@@ -18,7 +18,7 @@ from blake3 import blake3
 from openshelf.analysis.checkpoints.checkpoint import Checkpoint
 from openshelf.analysis.checkpoints.files import Files
 from openshelf.analysis.weights.delta import low_rank, segments
-from openshelf.analysis.weights.delta.container import DeltaWriter, Factors
+from openshelf.analysis.weights.delta.container import DeltaWriter, Factors, factor_type
 from openshelf.analysis.weights.delta.errors import DeltaRefused
 from openshelf.analysis.weights.delta.expectation import Expectation
 from openshelf.analysis.weights.delta.measuring import error_of
@@ -141,9 +141,11 @@ class _Making:
         expected, error = self._best(piece, plain)
         stored = blake3()
         for name, factor in zip(("low-rank-a:", "low-rank-b:"), expected.factors or (), strict=False):
-            stored.update(factor.tobytes())
-            self.writer.spool.write(factor.tobytes())
-            self.writer.add(name + piece.key, "F32", factor.shape, factor.nbytes)
+            dtype, held = factor_type(piece.dtype)
+            content = factor.astype(held).tobytes()
+            stored.update(content)
+            self.writer.spool.write(content)
+            self.writer.add(name + piece.key, dtype, factor.shape, len(content))
         if error is None:
             digest = self._hash(piece, also)
             told = list(self._segments(piece, expected, stored))
@@ -167,9 +169,13 @@ class _Making:
         moved = replace(plain, factors=factors)
         if self.max_error is not None:
             error = error_of(self.new, piece, plain, moved)
-            if error is not None and error[0] <= self.max_error and _bytes_of(factors) < self._estimate(piece, plain):
+            if (
+                error is not None
+                and error[0] <= self.max_error
+                and _bytes_of(factors, piece) < self._estimate(piece, plain)
+            ):
                 return moved, error
-        shorter = self._estimate(piece, moved) + _bytes_of(factors) < self._estimate(piece, plain)
+        shorter = self._estimate(piece, moved) + _bytes_of(factors, piece) < self._estimate(piece, plain)
         return (moved if shorter else plain), None
 
     def _estimate(self, piece: Piece, expected: Expectation) -> float:
@@ -263,8 +269,8 @@ def _hash_expected(expected: Expectation, nbytes: int, also: Callable[[memoryvie
     return told.hexdigest()
 
 
-def _bytes_of(factors: Factors) -> int:
-    return factors[0].nbytes + factors[1].nbytes
+def _bytes_of(factors: Factors, piece: Piece) -> int:
+    return (factors[0].size + factors[1].size) * factor_type(piece.dtype)[1].itemsize
 
 
 def _in_order(
