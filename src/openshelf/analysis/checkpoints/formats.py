@@ -23,6 +23,7 @@ _READERS: tuple[str, ...] = (
     "mxnet",
     "numpy_arrays",
     "onnx",
+    "flax_msgpack",
     "tensorflow_checkpoint",
     "tensorflow_saved_model",
     "keras_h5",
