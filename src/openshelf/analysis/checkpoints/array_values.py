@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 from typing import Any
 
 import numpy as np
@@ -33,6 +34,8 @@ def values_of(file: OpenFile, name: str, array: StoredArray) -> Array:
     if not array.elements:
         return np.zeros(array.shape, held)
     content = _bytes(file, name, array.storage, array.first, array.end)
+    if len(content) != array.end - array.first:
+        raise UnreadableValues(name, f"{array.end:,} bytes are needed for these values, and fewer are written")
     stored = held.newbyteorder(">") if array.is_big_endian and held.itemsize > 1 else held
     steps = tuple(step * held.itemsize for step in array.strides)
     found: Array = np.ascontiguousarray(np.ndarray(array.shape, stored, content, strides=steps), held)
@@ -48,8 +51,7 @@ def _bytes(file: OpenFile, name: str, storage: Storage, start: int, end: int) ->
     if isinstance(source, Packed):
         return _unpacked(file, name, source)[source.start + start : source.start + end]
     if isinstance(source, Span):
-        written = file.read(source.start, source.start + source.length)
-        return _latin(name, written.decode("utf-8", "replace"))[start:end]
+        return _latin(name, file.read(source.start, source.start + source.length), source.codec)[start:end]
     if isinstance(source, bytes):
         return source[start:end]
     if storage.offset is None:
@@ -66,10 +68,13 @@ def _unpacked(file: OpenFile, name: str, source: Packed) -> bytes:
     return source.keep[0]
 
 
-def _latin(name: str, written: str) -> bytes:
+def _latin(name: str, written: bytes, codec: str) -> bytes:
+    """The bytes that a text of a pickle of protocol 0 to 2 stands for."""
     try:
-        return written.encode("latin-1")
-    except UnicodeEncodeError:
+        if codec == "escape":
+            return bytes(codecs.escape_decode(written.strip()[1:-1])[0])
+        return written.decode(codec).encode("latin-1")
+    except (ValueError, TypeError):
         raise UnreadableValues(name, "these values are written as a text that is no bytes") from None
 
 

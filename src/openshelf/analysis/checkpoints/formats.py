@@ -31,6 +31,7 @@ _READERS: tuple[str, ...] = (
     "pytorch_zip",
     "pytorch_legacy",
     "pytorch_tar",
+    "skops",
     "python_pickle",
 )
 

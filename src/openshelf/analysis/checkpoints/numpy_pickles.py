@@ -10,7 +10,7 @@ from openshelf.analysis.checkpoints.errors import UnreadableCheckpoint
 from openshelf.analysis.checkpoints.pickle_stream import PickleStream
 from openshelf.analysis.checkpoints.pickle_values import ByteText, Opaque, Pairs, Span, Token, Value
 from openshelf.analysis.checkpoints.pickle_walk import Unknown
-from openshelf.analysis.checkpoints.stored_arrays import Storage, StoredArray, bits, contiguous
+from openshelf.analysis.checkpoints.stored_arrays import Storage, StoredArray, bits, contiguous, fortran
 
 _RECONSTRUCT = frozenset(f"{package}.multiarray._reconstruct" for package in ("numpy.core", "numpy._core", "numpy")) | {
     "numpy.core._multiarray_umath._reconstruct"
@@ -47,9 +47,9 @@ def _array(
     storage = _storage(data)
     if storage is None:
         return Unknown("the bytes of this NumPy array are not in the pickle as they are")
-    strides = tuple(reversed(contiguous(tuple(reversed(shape))))) if is_fortran else contiguous(shape)
+    strides = fortran(shape) if is_fortran else contiguous(shape)
     found = StoredArray(called, shape, strides, storage, 0, is_big_endian=is_big)
-    if found.end > storage.nbytes and storage.source is None:
+    if found.end > storage.nbytes and not isinstance(storage.source, Span):
         reason = f"a NumPy array needs {found.end:,} bytes, and {storage.nbytes:,} are there"
         raise UnreadableCheckpoint(file, reason, place)
     return found
@@ -59,8 +59,8 @@ def _storage(data: Value) -> Storage | None:
     if isinstance(data, Opaque):
         return _encoded(data)
     if isinstance(data, ByteText):
-        if data.span.length < 0:
-            return Storage(len(data), None, data.encode("latin-1", "replace"))
+        if data.unescaped is not None:
+            return Storage(len(data.unescaped), None, data.unescaped)
         return Storage(data.span.length, data.span.start)
     if isinstance(data, Span) and not data.is_text:
         return Storage(data.length, data.start)
@@ -83,7 +83,10 @@ def _encoded(data: Opaque) -> Storage | None:
         return Storage(written.length, None, written)
     if not isinstance(written, str):
         return None
-    content = written.encode("latin-1", "replace")
+    try:
+        content = written.encode("latin-1")
+    except UnicodeEncodeError:
+        return None
     return Storage(len(content), None, content)
 
 
@@ -96,23 +99,28 @@ def dtype_of(node: Value) -> tuple[str, bool]:
         return written.name, False
     state = node.state if isinstance(node.state, tuple) and len(node.state) > 6 else None
     order = state[1] if state else "|"
-    if not isinstance(written, str) or not written:
+    if not isinstance(written, str):
         raise ValueError
-    order, code = (written[0], written[1:]) if written[0] in "<>|=" else (order, written)
-    kind, width = code[0], code[1:]
+    size = state[5] if state and type(state[5]) is int and state[5] > 0 else None
+    return named_type(written, order if order in ("<", ">", "=") else "|", size)
+
+
+def named_type(written: str, order: str = "|", size: int | None = None) -> tuple[str, bool]:
+    """The name here of a type as NumPy writes it (``<f8``, ``b1``), and whether it is big-endian.
+
+    ``size`` are the bytes of an element where ``written`` does not tell. Raises ValueError.
+    """
+    if written[:1] in ("<", ">", "|", "="):
+        order, written = written[0], written[1:]
+    kind, width = written[:1], written[1:]
     if kind == "O":
         return "object", False
-    if state and isinstance(state[5], int) and state[5] > 0:
-        width = str(state[5])
-    if not width.isdecimal() or not 0 < len(width) < 10:
-        raise ValueError
-    size = int(width)
-    if kind == "b" and size == 1:
-        return "bool", False
-    called = (
-        f"{_KINDS[kind]}{8 * size}" if kind in _KINDS else f"void{8 * size * (4 if kind == 'U' and not state else 1)}"
-    )
-    return called if dtypes.bits(called) or called.startswith("void") else f"void{8 * size}", order == ">"
+    if size is None:
+        if not width.isdecimal() or len(width) > 9:
+            raise ValueError(f"the element type {written[:40]!r} is not known")
+        size = int(width) * (4 if kind == "U" else 1)
+    called = "bool" if (kind, size) == ("b", 1) else f"{_KINDS.get(kind, 'void')}{8 * size}"
+    return called if dtypes.bits(called) else f"void{8 * size}", order == ">"
 
 
 def _sides(value: Value) -> tuple[int, ...]:
@@ -134,13 +142,14 @@ def joblib_payload(node: Opaque, stream: PickleStream) -> Value:
     place = stream.place - 1
     try:
         shape, (called, _) = _sides(node.state.get("shape")), dtype_of(node.state.get("dtype"))
+        nbytes = 0 if called == "object" else (prod(shape) * bits(called) + 7) // 8
     except (ValueError, TypeError):
         raise UnreadableCheckpoint(stream.name, "the description of this array makes no sense", place) from None
     if called == "object":
         return _inner(node, stream)
     if node.state.get("numpy_array_alignment_bytes") is not None:
         stream.skip(stream.byte())
-    span = stream.skip((prod(shape) * bits(called) + 7) // 8)
+    span = stream.skip(nbytes)
     node.items = [span]
     return node
 
@@ -159,5 +168,5 @@ def _wrapped(node: Opaque) -> StoredArray | Unknown | None:
         return None
     shape, (called, is_big) = _sides(state.get("shape")), dtype_of(state.get("dtype"))
     span = node.items[0]
-    order = tuple(reversed(contiguous(tuple(reversed(shape))))) if state.get("order") == "F" else contiguous(shape)
+    order = fortran(shape) if state.get("order") == "F" else contiguous(shape)
     return StoredArray(called, shape, order, Storage(span.length, span.start), 0, is_big_endian=is_big)

@@ -46,7 +46,7 @@ def _text(code: bytes, count: int) -> None:
         length = state.stream.number(count)
         long = length > MAX_HELD
         stream = state.stream
-        state.stack.append(stream.skip(length, is_text=True) if long else state.decoded(stream.take(length)))
+        state.stack.append(stream.skip(length, "utf-8") if long else state.decoded(stream.take(length)))
 
     OPCODES[code[0]] = put
 
@@ -192,7 +192,7 @@ def _quoted(state: PickleState) -> None:
     start = state.stream.place
     line = state.stream.line()
     if isinstance(line, Span):
-        state.stack.append(Span(line.start, line.length, is_text=True))
+        state.stack.append(Span(line.start, line.length, "escape"))
         return
     line = line.strip()
     if len(line) < 2 or line[:1] != line[-1:] or line[:1] not in (b"'", b'"'):
@@ -202,9 +202,10 @@ def _quoted(state: PickleState) -> None:
     except ValueError:
         raise state.error("its pickle has a text with a wrong escape") from None
     assert isinstance(content, bytes)
-    # Only where nothing was escaped are the bytes in the file as they are.
-    length = len(line) - 2
-    state.stack.append(_byte_text(state, content, Span(start + 1, length if content == line[1:-1] else -1)))
+    text = _byte_text(state, content, Span(start + 1, len(line) - 2))
+    if content != line[1:-1]:
+        text.unescaped = content
+    state.stack.append(text)
 
 
 @_on(b"U")
@@ -223,7 +224,7 @@ def _byte_string(state: PickleState) -> None:
 def _byte_text(state: PickleState, content: bytes, span: Span) -> ByteText:
     state.made()
     text = ByteText(state.decoded(content))
-    text.span = span
+    text.span, text.unescaped = span, None
     return text
 
 
@@ -231,7 +232,7 @@ def _byte_text(state: PickleState, content: bytes, span: Span) -> ByteText:
 def _unicode(state: PickleState) -> None:
     line = state.stream.line()
     if isinstance(line, Span):
-        state.stack.append(Span(line.start, line.length, is_text=True))
+        state.stack.append(Span(line.start, line.length, "raw-unicode-escape"))
         return
     try:
         state.stack.append(state.decoded(codecs.decode(line, "raw-unicode-escape").encode("utf-8", "replace")))

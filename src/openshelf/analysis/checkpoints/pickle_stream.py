@@ -58,14 +58,14 @@ class PickleStream:
         """An unsigned number of ``count`` bytes, little-endian."""
         return int.from_bytes(self.take(count), "little")
 
-    def skip(self, count: int, *, is_text: bool = False) -> Span:
+    def skip(self, count: int, codec: str = "") -> Span:
         """Passes over bytes without reading them."""
         place = self.place
         if count > self.end - place:
             reason = f"{count:,} bytes should follow, and {self.end - place:,} do: it is cut off"
             raise UnreadableCheckpoint(self.name, reason, place)
         self.go(place + count)
-        return Span(place, count, is_text)
+        return Span(place, count, codec)
 
     def go(self, place: int) -> None:
         """Makes the byte ``place`` of the file, which is not before the window, the next one."""

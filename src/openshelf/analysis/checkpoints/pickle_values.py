@@ -30,15 +30,21 @@ class Span:
 
     start: int
     length: int
-    is_text: bool = False
-    """A text too long to hold, in UTF-8."""
+    codec: str = ""
+    """How a text too long to hold is written: ``utf-8``, ``raw-unicode-escape``, ``escape``; empty for bytes."""
+
+    @property
+    def is_text(self) -> bool:
+        return bool(self.codec)
 
 
 class ByteText(str):
     """A text of a Python 2 pickle, which may as well be bytes: ``span`` is where they are."""
 
-    __slots__ = ("span",)
+    __slots__ = ("span", "unescaped")
     span: Span
+    unescaped: bytes | None
+    """The bytes, where those in the file have escapes."""
 
 
 @dataclass(slots=True, eq=False, repr=False)

@@ -101,6 +101,11 @@ def contiguous(shape: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(reversed(found))
 
 
+def fortran(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """The strides, in elements, of a tensor in Fortran order."""
+    return contiguous(shape[::-1])[::-1]
+
+
 def tensor_of(name: str, role: Role, array: StoredArray, file: str) -> Tensor:
     """The array as an entry of a listing of ``file``."""
     storage = array.storage

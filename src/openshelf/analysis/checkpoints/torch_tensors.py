@@ -28,6 +28,8 @@ _DTYPES: Mapping[str, str] = {
     "quint4x2": "uint4", "quint2x4": "uint2", "float4_e2m1fn_x2": "uint8",
 }  # fmt: skip
 _MAX_DIMENSIONS = 64
+MAX_REPEATED = 1 << 32
+"""Bytes of a tensor that repeats elements of its storage (``expand``)."""
 _PARAMETERS = ("_rebuild_parameter", "_rebuild_parameter_with_state", "_rebuild_device_tensor_from_cpu_tensor")
 _CLASSES = ("torch.nn.parameter.Parameter", "torch.nn.Parameter", "torch.nn.parameter.Buffer", "torch.Tensor")
 
@@ -142,9 +144,9 @@ class TorchObjects:
             raise ValueError
         begin = first + _index(args[1]) * bits(dtype) // 8
         found = StoredArray(dtype, shape, strides, storage, begin, is_big_endian=self.is_big_endian)
-        end = found.end
-        if end > storage.nbytes:
-            reason = f"a tensor needs {end:,} bytes of its storage, which has {storage.nbytes:,}"
+        if found.end > storage.nbytes or found.nbytes > max(storage.nbytes, MAX_REPEATED):
+            needed = max(found.end, found.nbytes)
+            reason = f"a tensor needs {needed:,} bytes of its storage, which has {storage.nbytes:,}"
             raise UnreadableCheckpoint(self.file, reason, place)
         return found
 
