@@ -27,6 +27,7 @@ _READERS: tuple[str, ...] = (
     "tensorflow_checkpoint",
     "tensorflow_saved_model",
     "keras_h5",
+    "tflite",
     "keras_v3",
     "pytorch_zip",
     "pytorch_legacy",
