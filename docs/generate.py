@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -14,6 +15,8 @@ from typing import Any
 import click
 
 from openshelf import settings as settings_module
+from openshelf.analysis.weights.merging.methods.method import methods
+from openshelf.analysis.weights.merging.recipe_file import SCHEMA
 from openshelf.app import open_hub
 from openshelf.interfaces.asgi import build
 from openshelf.interfaces.cli.main import main as command_line
@@ -75,8 +78,8 @@ def api_page() -> str:
         "clients know one.\n\n",
     ]
     by_tag: dict[str, list[str]] = {}
-    for path, methods in description["paths"].items():
-        for method, operation in methods.items():
+    for path, operations in description["paths"].items():
+        for method, operation in operations.items():
             tag = operation.get("tags", ["other"])[0]
             by_tag.setdefault(tag, []).append(_operation(method, path, operation))
     for tag, entries in sorted(by_tag.items()):
@@ -95,7 +98,54 @@ def _operation(method: str, path: str, operation: dict[str, Any]) -> str:
     return text
 
 
+def merge_recipe_page() -> str:
+    """The schema of merge recipes, and every method with its formula."""
+    lines = [
+        "# Merge recipes\n\n",
+        "A recipe is YAML of at most 4 MiB. It says everything that decides a merged value: `openshelf merge --recipe ",
+        "FILE --out DIR`, or `openshelf.merge(recipe=FILE, out=DIR)`. Every merge writes its own as ",
+        "`openshelf-merge.yaml` beside the weights; its text without paths is also in the metadata of the safetensors ",
+        "files, as `openshelf_merge`. A key that is not listed here is refused, with its line. How to use it: ",
+        "[merge models](../how-to/merge-models.md).\n\n",
+    ]
+    for name, keys in SCHEMA.items():
+        lines.append(f"## {_PARTS[name]}\n\n")
+        lines += [f"- `{key}`: {said}\n" for key, said in keys.items()]
+        lines.append("\n")
+    lines += [
+        "## Methods\n\n",
+        "O is the base, S_i are the sides that count, d_i = S_i - O what they changed, w_i their weights. Arithmetic ",
+        "is in float32 (float64 for tensors of float64), rounded once to the type of the output, to nearest, ties to ",
+        "even. Norms, angles and thresholds are of one tensor each.\n\n",
+    ]
+    for found in methods().values():
+        lines.append(f"### `{found.name}`\n\n{found.title}. {_formula(found.prepare)}\n\n")
+        for name, each in found.parameters.items():
+            default = "" if each.default is None else f" Default: {each.default:g}."
+            lines.append(f"- `{name}`: {each.help}, from {each.least:g} to {each.most:g}.{default}\n")
+        notes = [
+            "It needs the base." if found.needs_base else "It needs no base.",
+            "The order of the sides makes no difference, to the last bit." if found.symmetric else "",
+            "With three sides or more, one that changed nothing counts too." if found.votes else "",
+        ]
+        lines.append(f"\n{' '.join(note for note in notes if note)}\n\n")
+    return "".join(lines)
+
+
+def _formula(prepare: Callable[..., Any]) -> str:
+    """The docstring of a method: its first line is the formula."""
+    first, *rest = (inspect.getdoc(prepare) or "").split("\n\n")
+    formula, dot, source = first.partition(". ")
+    text = " ".join(" ".join([source, *rest]).split()).replace("``", "`")
+    return f"`{' '.join(formula.replace('``', '').split()).rstrip('.')}`" + (f". {text}" if dot or rest else ".")
+
+
+_PARTS = {
+    "recipe": "The recipe", "source": "A source", "side": "A side", "rule": "A rule", "thresholds": "Thresholds",
+    "file": "A file of a source",
+}  # fmt: skip
 PAGES: dict[str, Callable[[], str]] = {
+    "merge-recipe.md": merge_recipe_page,
     "settings.md": settings_page,
     "commands.md": commands_page,
     "api.md": api_page,

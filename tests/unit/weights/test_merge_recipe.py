@@ -221,3 +221,33 @@ def test_the_record_and_the_file_name_the_parents(tmp_path: Path) -> None:
         assert file["sha256"] in said
         assert each["tensors"] == 3
         assert str(tmp_path) not in said
+
+
+@pytest.mark.parametrize(
+    ("hashing", "kinds"), [("none", set()), ("blake3", {"blake3"}), ("sha256", {"blake3", "sha256"})]
+)
+def test_large_parents_are_hashed_as_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hashing: str, kinds: set[str]
+) -> None:
+    monkeypatch.setattr("openshelf.analysis.weights.merging.inputs.SHA256_UP_TO", 0)
+    folders = models(tmp_path)
+    openshelf.merge(*folders, out=tmp_path / "out", hashing=hashing)
+    record = yaml.safe_load((tmp_path / "out" / "openshelf-merge.yaml").read_text())
+    (file,) = record["base"]["files"]
+    assert file.keys() == {"name", "bytes"} | kinds
+    openshelf.merge(recipe=tmp_path / "out" / "openshelf-merge.yaml", out=tmp_path / "again", hashing="none")
+    assert stored(tmp_path / "again") == stored(tmp_path / "out")
+    for name in ("model.safetensors", "openshelf-merge.yaml"):
+        assert (tmp_path / "again" / name).read_bytes() == (tmp_path / "out" / name).read_bytes()
+
+
+def test_values_stay_the_same_with_tiles_of_other_sizes_where_nothing_is_summed_over_a_tensor(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folders = models(tmp_path)
+    for size in (1 << 16, 1 << 13):
+        monkeypatch.setattr("openshelf.analysis.weights.merging.tiles.TILE", size)
+        for method in ("task-arithmetic", "ties", "dare-ties", "median", "average"):
+            openshelf.merge(*folders, out=tmp_path / f"{method}-{size}", method=method)
+    for method in ("task-arithmetic", "ties", "dare-ties", "median", "average"):
+        assert stored(tmp_path / f"{method}-{1 << 16}") == stored(tmp_path / f"{method}-{1 << 13}"), method

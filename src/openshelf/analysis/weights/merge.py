@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 RuleGiven = tuple[str, str] | tuple[str, str, Mapping[str, float]]
 DEFAULT_METHOD = "task-arithmetic"
+HASHING = ("blake3", "sha256", "none")
 
 
 def merge(
@@ -45,7 +46,7 @@ def merge(
     strict: bool = False,
     threads: int | None = None,
     shard_bytes: int = MAX_SHARD_BYTES,
-    sha256: bool = False,
+    hashing: str = "blake3",
     progress: Progress | None = None,
     **parameters: float,
 ) -> MergeReport:
@@ -54,12 +55,16 @@ def merge(
     ``base`` is None where there is no common ancestor. ``weights``, ``samples`` and ``statistics`` have one entry a
     side. ``rules`` are ``(glob, method or side)`` or ``(glob, method, parameters)``; the first that matches the name of
     a tensor decides. Other keywords are parameters of the method (``lambda_`` for lambda). Instead of all that a
-    ``recipe`` can be given. Arithmetic is in float32 (float64 for tensors of float64), rounded once at the end.
+    ``recipe`` can be given. ``hashing`` says how inputs are identified in the record: ``blake3`` (of small files
+    SHA-256 too), ``sha256`` beside it, or ``none``. Arithmetic is in float32 (float64 for tensors of float64), rounded
+    once at the end.
 
     Raises MergeRefused (``conflicts`` is the list) where hard conflicts stop it, MergeError for what was asked wrongly,
     UnreadableCheckpoint for inputs that cannot be read. Nothing is left behind then.
     """
-    options = Options(threads, shard_bytes, sha256, strict, progress, _tool())
+    if hashing not in HASHING:
+        raise MergeError(f"inputs are identified by {', '.join(HASHING)}, not by {hashing!r}")
+    options = Options(threads, shard_bytes, hashing, strict, progress, _tool())
     folder = Path()
     if recipe is None:
         made = _recipe(base, sides, method, parameters, weights, samples, statistics, rules)

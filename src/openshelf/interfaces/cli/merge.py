@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -95,7 +96,10 @@ def _rules(context: click.Context, parameter: click.Parameter, value: Sequence[s
 @click.option("--strict", is_flag=True, help="Let soft conflicts stop the merge.")
 @click.option("--threads", type=click.IntRange(1, 256), metavar="N", help="[default: one for each core, 8 at most]")
 @click.option("--shard-bytes", type=click.IntRange(min=1), metavar="N", help="The size of a file. [default: 5 GB]")
-@click.option("--sha256", is_flag=True, help="Record the SHA-256 of large inputs too, which takes a while.")
+@click.option(
+    "--hash", "hashing", type=click.Choice(merging.HASHING), default="blake3",
+    help="How to identify inputs in the record; sha256 is taken beside blake3. [default: blake3]",
+)  # fmt: skip
 @json_option
 @click.pass_context
 def command(context: click.Context, /, inputs: tuple[str, ...], as_json: bool, **options: Any) -> None:
@@ -126,7 +130,7 @@ def command(context: click.Context, /, inputs: tuple[str, ...], as_json: bool, *
 
 
 def _merge(inputs: Sequence[str], options: Mapping[str, Any], progress: Any) -> MergeReport:
-    names = ("out", "check", "strict", "threads", "sha256")
+    names = ("out", "check", "strict", "threads", "hashing")
     shared = {name: options[name] for name in names} | {"progress": progress}
     if options["shard_bytes"]:
         shared["shard_bytes"] = options["shard_bytes"]
@@ -157,8 +161,6 @@ def _recipe(path: Path, inputs: Sequence[str], options: Mapping[str, Any]) -> Pa
         raise MergeError("a recipe says all of it: give either --recipe, or a method and rules")
     if not inputs:
         return path
-    from dataclasses import replace
-
     recipe = load_recipe(path)
     wanted = len(recipe.sides) + 1
     if len(inputs) != wanted:
@@ -168,7 +170,12 @@ def _recipe(path: Path, inputs: Sequence[str], options: Mapping[str, Any]) -> Pa
         return replace(source, path=str(Path(place).resolve()))
 
     sides = tuple(
-        replace(side, source=moved(side.source, place)) for side, place in zip(recipe.sides, inputs[1:], strict=True)
+        replace(
+            side,
+            source=moved(side.source, place),
+            statistics=side.statistics and moved(side.statistics, str(path.parent / side.statistics.path)),
+        )
+        for side, place in zip(recipe.sides, inputs[1:], strict=True)
     )
     base = moved(recipe.base, inputs[0]) if recipe.base is not None else None
     return replace(recipe, base=base, sides=sides)

@@ -15,7 +15,7 @@ from openshelf.analysis.weights.merging.conflicts import Conflict, Kind
 from openshelf.analysis.weights.merging.operands import Array, Operand
 from openshelf.analysis.weights.merging.recipe import Thresholds, word
 
-SAMPLE = 1 << 17
+SAMPLE = 1 << 15
 _RUN = 1 << 10
 MOST_SIDES = 16
 
@@ -51,7 +51,7 @@ def compare(first: Array, second: Array, top: float) -> tuple[float, float]:
     elements for which |x| + |y| is largest.
     """
     norm = float(np.sqrt((first * first).sum()) * np.sqrt((second * second).sum()))
-    if norm == 0:
+    if norm == 0 or not np.isfinite(norm):
         return 1.0, 0.0
     cosine = float(np.clip((first * second).sum() / norm, -1, 1))
     size = np.abs(first) + np.abs(second)
@@ -76,7 +76,7 @@ def _read(operand: Operand, runs: Sequence[tuple[int, int]]) -> Array:
     found, room = np.empty(size, np.float64), np.empty(max((b - a for a, b in runs), default=0), np.float64)
     place = 0
     for start, stop in runs:
-        found[place : place + stop - start] = operand.read(start, stop, room)
+        found[place : place + stop - start] = operand.run(start, stop)(start, stop, room)
         place += stop - start
     return found
 

@@ -125,24 +125,31 @@ def located(path: str, folder: Path) -> str:
     return str(there if there.exists() or Path(path).is_absolute() else path)
 
 
-def identify(found: Input, threads: Threads, with_sha256: bool) -> Identity:
-    """The identity of an input, by reading its files once. Raises MergeError where the recipe says another."""
+def identify(found: Input, threads: Threads, hashing: str) -> Identity:
+    """The identity of an input, by reading its files once. Raises MergeError where the recipe says another.
+
+    ``hashing``: ``blake3`` (SHA-256 too for small files), ``sha256`` for both, ``none``.
+    """
     names = list(found.checkpoint.files)
     if found.is_adapter:
         names.append(adapters.CONFIG)
     known = found.source.identity
-    wanted = {file.name for file in known.files if file.sha256} if known else set()
-    identities = threads.map(lambda name: _identity(found, name, with_sha256 or name in wanted), names)
+    wanted = {file.name: file for file in known.files} if known else {}
+    identities = threads.map(lambda name: _identity(found, name, hashing, wanted.get(name)), names)
     identity = Identity(len(found.checkpoint) if found.is_adapter else len(found.tensors), tuple(identities))
-    found.digests.update({file.name: file.blake3 for file in identity.files})
+    found.digests.update({file.name: file.blake3 for file in identity.files if file.blake3})
     if known is not None:
         _compare(found.label, known, identity)
     return identity
 
 
-def _identity(found: Input, name: str, with_sha256: bool) -> FileIdentity:
+def _identity(found: Input, name: str, hashing: str, known: FileIdentity | None) -> FileIdentity:
     file = found.files.open(name)
-    fast, slow = blake3(), hashlib.sha256() if with_sha256 or file.size <= SHA256_UP_TO else None
+    if hashing == "none" and (known is None or known.blake3 is None):
+        return FileIdentity(name, file.size)
+    is_small = file.size <= SHA256_UP_TO
+    with_sha256 = known.sha256 is not None if known is not None else hashing == "sha256" or is_small
+    fast, slow = blake3(), hashlib.sha256() if with_sha256 else None
     for start in range(0, file.size, _PIECE):
         piece = file.view(start, min(start + _PIECE, file.size))
         fast.update(piece)
@@ -157,11 +164,12 @@ def _compare(label: str, known: Identity, now: Identity) -> None:
         there = held.get(file.name)
         if there is None:
             raise MergeError(f"{label} has no file {file.name}, which the recipe was made with")
-        digests = ((file.blake3, there.blake3), (file.sha256, there.sha256 if file.sha256 else None))
+        digests = [(file.blake3, there.blake3), (file.sha256, there.sha256)]
+        digests = [(then, now) for then, now in digests if then is not None]
         if there.bytes != file.bytes or any(then != now for then, now in digests):
             raise MergeError(
                 f"{file.name} of {label} is not the file that the recipe was made with "
-                f"(blake3 {there.blake3[:16]}…, not {file.blake3[:16]}…): find that one, or make a new recipe"
+                f"(blake3 {str(there.blake3)[:16]}…, not {str(file.blake3)[:16]}…): find it, or make a new recipe"
             )
     if len(held) != len(known.files):
         extra = next(name for name in held if name not in {file.name for file in known.files})

@@ -7,7 +7,7 @@ for tensors of float64.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from math import prod
 from typing import Any, Protocol
@@ -17,15 +17,20 @@ from blake3 import blake3
 
 from openshelf.analysis.checkpoints import dtypes
 from openshelf.analysis.checkpoints.checkpoint import Checkpoint, Tensor
+from openshelf.analysis.weights.tiles import widen
 
 Array = np.ndarray[Any, np.dtype[Any]]
-PIECE = 1 << 20
+PIECE = 1 << 19
 """Elements looked at together where nothing is computed."""
 
 MERGED_TYPES = ("float16", "bfloat16", "float32", "float64")
 # The bits of the exponent: all of them set means NaN or infinity.
 _EXPONENTS = {"float16": 0x7C00, "bfloat16": 0x7F80, "float32": 0x7F800000, "float64": 0x7FF0000000000000}
 _BITS: dict[int, np.dtype[Any]] = {2: np.dtype(np.uint16), 4: np.dtype(np.uint32), 8: np.dtype(np.uint64)}
+
+
+Read = Callable[[int, int, Array], Array]
+"""``read(start, stop, buffer)``: elements in the type of ``buffer``, in it or a view of the file, to read only."""
 
 
 class Operand(Protocol):
@@ -38,8 +43,8 @@ class Operand(Protocol):
     @property
     def elements(self) -> int: ...
 
-    def read(self, start: int, stop: int, buffer: Array) -> Array:
-        """The elements ``[start, stop)`` in the type of ``buffer``: in it, or a view of the file. Not to be changed."""
+    def run(self, begin: int, end: int) -> Read:
+        """What reads the elements ``[begin, end)``, a part at a time."""
         ...
 
     def digest(self) -> bytes:
@@ -83,13 +88,18 @@ class Stored:
         for start in range(0, self.elements, PIECE):
             yield start, self.values(start, min(start + PIECE, self.elements))
 
-    def read(self, start: int, stop: int, buffer: Array) -> Array:
-        values = self.values(start, stop)
-        if values.dtype == buffer.dtype:
-            return values
-        into = buffer[: stop - start]
-        np.copyto(into, values, casting="unsafe")
-        return into
+    def run(self, begin: int, end: int) -> Read:
+        values = self.values(begin, end)
+
+        def read(start: int, stop: int, buffer: Array) -> Array:
+            part = values[start - begin : stop - begin]
+            if part.dtype == buffer.dtype:
+                return part
+            into = buffer[: stop - start]
+            widen(part, into)
+            return into
+
+        return read
 
     def digest(self) -> bytes:
         found = blake3(f"{self.dtype} {self.shape}".encode())
@@ -133,16 +143,23 @@ class Folded:
     def elements(self) -> int:
         return prod(self.under.shape)
 
-    def read(self, start: int, stop: int, buffer: Array) -> Array:
+    def run(self, begin: int, end: int) -> Read:
+        under = self.under.run(begin, end)
+
+        def read(start: int, stop: int, buffer: Array) -> Array:
+            into = buffer[: stop - start]
+            np.add(under(start, stop, buffer), self._change(start, stop, buffer.dtype), out=into)
+            return into
+
+        return read
+
+    def _change(self, start: int, stop: int, held: np.dtype[Any]) -> Array:
         columns = self.right.shape[1]
         first, last = start // columns, -(-stop // columns)
-        left = self.left[first:last].astype(buffer.dtype, copy=False)
-        rows = left @ self.right.astype(buffer.dtype, copy=False)
+        rows: Array = self.left[first:last].astype(held, copy=False) @ self.right.astype(held, copy=False)
         change = rows.reshape(-1)[start - first * columns : stop - first * columns]
-        change *= buffer.dtype.type(self.scale)
-        into = buffer[: stop - start]
-        np.add(self.under.read(start, stop, buffer), change, out=into)
-        return into
+        change *= held.type(self.scale)
+        return change
 
     def digest(self) -> bytes:
         found = blake3(self.under.digest())

@@ -21,11 +21,11 @@ _MAX_REPEATS = 3
 
 @dataclass(frozen=True, slots=True)
 class FileIdentity:
-    """One file of an input. ``sha256`` where the file is small or it was asked for."""
+    """One file of an input. ``sha256`` where the file is small or it was asked for; both are None where nothing was."""
 
     name: str
     bytes: int
-    blake3: str
+    blake3: str | None = None
     sha256: str | None = None
 
 
@@ -232,8 +232,8 @@ def _source(source: Source, paths: bool) -> dict[str, Any]:
 
 
 def _file(file: FileIdentity) -> dict[str, Any]:
-    found: dict[str, Any] = {"name": file.name, "bytes": file.bytes, "blake3": file.blake3}
-    return {**found, "sha256": file.sha256} if file.sha256 else found
+    digests = {"blake3": file.blake3, "sha256": file.sha256}
+    return {"name": file.name, "bytes": file.bytes, **{kind: said for kind, said in digests.items() if said}}
 
 
 def weights_of(sides: Sequence[Side]) -> tuple[float, ...]:

@@ -51,7 +51,7 @@ SCHEMA: Mapping[str, Mapping[str, str]] = {
     "source": {
         "path": "A file or folder, from the folder that the recipe is in.",
         "tensors": "How many tensors it has.",
-        "files": "A list of files with `name`, `bytes`, `blake3` and perhaps `sha256`. They must agree then.",
+        "files": "A list of files with `name`, `bytes`, `blake3` and perhaps `sha256`, with which they must agree.",
     },
     "side": {
         "path": "A checkpoint, or a folder with a PEFT adapter (`adapter_config.json`).",
@@ -73,7 +73,12 @@ SCHEMA: Mapping[str, Mapping[str, str]] = {
         "sign_disagreement": "Share of the magnitude with opposite signs among the largest changes. Default: 0.3.",
         "top": "How many of the largest changes are looked at, as a share. Default: 0.2.",
     },
-    "file": {"name": "", "bytes": "", "blake3": "", "sha256": ""},
+    "file": {
+        "name": "Its name within the source.",
+        "bytes": "Its size.",
+        "blake3": "The BLAKE3 hash of its content, in hexadecimal digits.",
+        "sha256": "The SHA-256 hash, likewise.",
+    },
 }
 
 
@@ -201,12 +206,12 @@ def _source_of(values: Mapping[str, Any], place: str) -> Source:
 
 def _file(found: Any, place: str) -> FileIdentity:
     values = _mapping(found, place, "file")
-    sha256 = values.get("sha256")
+    digests = [values.get(kind) for kind in ("blake3", "sha256")]
     return FileIdentity(
         _text(values.get("name"), f"{place}.name"),
         _whole(values.get("bytes"), f"{place}.bytes", 1 << 62),
-        _digest(values.get("blake3"), f"{place}.blake3"),
-        None if sha256 is None else _digest(sha256, f"{place}.sha256"),
+        None if digests[0] is None else _digest(digests[0], f"{place}.blake3"),
+        None if digests[1] is None else _digest(digests[1], f"{place}.sha256"),
     )
 
 

@@ -26,6 +26,7 @@ from openshelf.analysis.weights.merging.compute import Merger, taken, written_ty
 from openshelf.analysis.weights.merging.conflicts import Conflict, Kind, MergeError, MergeRefused
 from openshelf.analysis.weights.merging.directions import opposed
 from openshelf.analysis.weights.merging.inputs import Inputs, identify, open_inputs
+from openshelf.analysis.weights.merging.methods.method import method
 from openshelf.analysis.weights.merging.operands import is_quantised
 from openshelf.analysis.weights.merging.plan import Combine, Plan, Take, make_plan
 from openshelf.analysis.weights.merging.recipe import Identity, Recipe, Side, Source, word
@@ -37,11 +38,11 @@ MANY_LEFT = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What does not decide a single value: threads, sizes of files, how much is hashed and told."""
+    """What does not decide a single value: threads, sizes of files, how inputs are hashed (see ``identify``)."""
 
     threads: int | None = None
     shard_bytes: int = MAX_SHARD_BYTES
-    sha256: bool = False
+    hashing: str = "blake3"
     strict: bool = False
     progress: Progress | None = None
     tool: str = "openshelf"
@@ -81,7 +82,7 @@ class MergeReport:
 
 def check_recipe(recipe: Recipe, folder: Path, options: Options | None = None) -> MergeReport:
     """What a merge would do and what stands in its way; nothing is written. Paths lead from ``folder``."""
-    with _examined(recipe, folder, options or Options()) as found:
+    with _examined(recipe, folder, options or Options(), thorough=True) as found:
         return found.report(None)
 
 
@@ -134,7 +135,8 @@ class _Examined:
                 merger = Merger(self.recipe, self.inputs, self.threads, writer.write)
                 for step, tensor in zip(self.plan.steps, tensors, strict=True):
                     found = merger.take(step) if isinstance(step, Take) else merger.combine(step)
-                    wrong.extend([found] if found is not None else [])
+                    if found is not None:
+                        wrong.extend(self.non_finite(step) or [found])
                     done += tensor.nbytes
                     self._tell("merging", done, total)
                 if wrong:
@@ -143,6 +145,18 @@ class _Examined:
         except NotWritable as error:
             raise MergeError(f"the merged tensors cannot be written: {error}") from None
         carry.copy(self.carried, self.inputs, folder)
+
+    def non_finite(self, step: Take | Combine) -> list[Conflict]:
+        """A conflict for each operand of a tensor that has NaN or infinite values."""
+        wrong: list[Conflict] = []
+        indices = step.sides if isinstance(step, Combine) else (step.side,)
+        for index in (*indices, -1) if isinstance(step, Combine) and step.with_base else indices:
+            held = self.inputs.base if index < 0 else self.inputs.sides[index]
+            count = held.tensors[step.name].non_finite() if held is not None else 0
+            if count:
+                text = f"has {count:,} values that are NaN or infinite in {word(index)}"
+                wrong.append(Conflict(Kind.NON_FINITE, step.name, text))
+        return wrong
 
     def _planned(self, step: Take | Combine) -> PlannedTensor:
         if isinstance(step, Take):
@@ -180,39 +194,47 @@ class _Examined:
 
 
 @contextmanager
-def _examined(recipe: Recipe, folder: Path, options: Options) -> Iterator[_Examined]:
+def _examined(recipe: Recipe, folder: Path, options: Options, thorough: bool = False) -> Iterator[_Examined]:
     recipes.checked(recipe)
     with worker_threads(options.threads) as threads, open_inputs(recipe, folder) as inputs:
-        identities = [identify(each, threads, options.sha256) for each in inputs.all()]
+        identities = [identify(each, threads, options.hashing) for each in inputs.all()]
         known = _with_identities(recipe, identities)
         plan = make_plan(known, inputs)
         carried = carry.carry(inputs)
         hard = [*_misfits(inputs), *plan.hard, *carried.hard]
         found = _Examined(known, inputs, plan, carried, threads, options, hard, [])
-        _look(found)
+        _look(found, thorough)
         yield found
 
 
-def _look(found: _Examined) -> None:
-    """Read what was changed: values that are not finite, and sides that oppose each other."""
-    sides, base = found.inputs.sides, found.inputs.base
+def _look(found: _Examined, thorough: bool) -> None:
+    """Read what was changed: values that are not finite, and sides that oppose each other.
+
+    Where not ``thorough``, operands of methods that show such values are left for the computation to tell, unless
+    something else stops the merge: then the list is to be full.
+    """
+    left: list[Combine] = []
     jobs = [step for step in found.plan.steps if isinstance(step, Combine) or step.side >= 0]
     for number, step in enumerate(jobs, 1):
-        indices = step.sides if isinstance(step, Combine) else (step.side,)
-        before = len(found.hard)
-        for index in (*indices, -1) if isinstance(step, Combine) and step.with_base else indices:
-            held = base if index < 0 else sides[index]
-            count = held.tensors[step.name].non_finite() if held is not None else 0
-            if count:
-                text = f"has {count:,} values that are NaN or infinite in {word(index)}"
-                found.hard.append(Conflict(Kind.NON_FINITE, step.name, text))
-        is_finite = len(found.hard) == before
-        if is_finite and isinstance(step, Combine) and len(step.sides) > 1 and base and step.name in base.tensors:
-            operands = [sides[index].tensors[step.name] for index in step.sides]
-            soft = opposed(step.name, base.tensors[step.name], operands, step.sides, found.recipe.thresholds)
-            found.soft.extend([soft] if soft is not None else [])
+        if not thorough and isinstance(step, Combine) and method(step.method).shows_non_finite:
+            left.append(step)
+        else:
+            found.hard.extend(found.non_finite(step))
+        if isinstance(step, Combine):
+            found.soft.extend(_opposed(found, step))
         if found.options.progress is not None:
             found.options.progress("looking", number, len(jobs))
+    if found.hard:
+        found.hard.extend(conflict for step in left for conflict in found.non_finite(step))
+
+
+def _opposed(found: _Examined, step: Combine) -> list[Conflict]:
+    base = found.inputs.base
+    if len(step.sides) < 2 or base is None or step.name not in base.tensors:
+        return []
+    operands = [found.inputs.sides[index].tensors[step.name] for index in step.sides]
+    soft = opposed(step.name, base.tensors[step.name], operands, step.sides, found.recipe.thresholds)
+    return [soft] if soft is not None else []
 
 
 def _misfits(inputs: Inputs) -> list[Conflict]:

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from openshelf.analysis.weights.merging.operands import Array, Operand
+from openshelf.analysis.weights.merging.operands import Array, Operand, Read
 
 T = TypeVar("T")
 TILE = 1 << 16
@@ -120,19 +120,37 @@ class Work:
         def job(begin: int) -> list[T]:
             space = self.threads.space(self.held)
             end = min(begin + size * _TILES_PER_JOB, self.elements)
-            return [do(self._tile(at, min(at + size, end), size, space)) for at in range(begin, end, size)]
+            runs = self._runs(begin, end)
+            return [do(_tile(runs, at, min(at + size, end), size, space)) for at in range(begin, end, size)]
 
         jobs = self.threads.map(job, range(0, self.elements, size * _TILES_PER_JOB))
         return [found for tiles in jobs for found in tiles]
 
-    def _tile(self, start: int, stop: int, size: int, space: Space) -> Tile:
-        def read(operand: Operand, kind: str, number: int) -> Array:
-            return operand.read(start, stop, space.buffer((kind, number), size))
+    def _runs(self, begin: int, end: int) -> _Runs:
+        return _Runs(
+            self.base.run(begin, end) if self.base is not None else None,
+            [side.run(begin, end) for side in self.sides],
+            [found.run(begin, end) for found in self.statistics],
+        )
 
-        base = read(self.base, "base", 0) if self.base is not None else None
-        sides = [read(side, "side", index) for index, side in enumerate(self.sides)]
-        statistics = [read(found, "statistics", index) for index, found in enumerate(self.statistics)]
-        return Tile(start, stop, base, sides, statistics, space, size)
+
+@dataclass(frozen=True, slots=True)
+class _Runs:
+    """What reads the operands of a job."""
+
+    base: Read | None
+    sides: list[Read]
+    statistics: list[Read]
+
+
+def _tile(runs: _Runs, start: int, stop: int, size: int, space: Space) -> Tile:
+    def read(run: Read, kind: str, number: int) -> Array:
+        return run(start, stop, space.buffer((kind, number), size))
+
+    base = read(runs.base, "base", 0) if runs.base is not None else None
+    sides = [read(run, "side", index) for index, run in enumerate(runs.sides)]
+    statistics = [read(run, "statistics", index) for index, run in enumerate(runs.statistics)]
+    return Tile(start, stop, base, sides, statistics, space, size)
 
 
 def tile_elements(sides: int, align: int = 1) -> int:

@@ -50,6 +50,15 @@ def task_arithmetic(work: Work) -> Kernel:
     return kernel
 
 
+def lora(work: Work) -> Kernel:
+    """O + lambda * sum(w_i s_i B_i A_i), s = alpha / r, or alpha / sqrt(r) where rank-stabilised.
+
+    Hu et al. 2021, arXiv 2106.09685; Kalajdzievski 2023, arXiv 2312.03732. It is task arithmetic: sides that are no
+    adapters come in by what they changed, and any method takes adapters as sides.
+    """
+    return task_arithmetic(work)
+
+
 def onto_base(tile: Tile, change: Array, scale: float) -> Array:
     """O + scale * change, in the room of ``change``."""
     assert tile.base is not None
@@ -59,9 +68,10 @@ def onto_base(tile: Tile, change: Array, scale: float) -> Array:
     return change
 
 
+_SCALE = {"lambda": LAMBDA}
 METHODS = (
-    Method("task-arithmetic", "Task arithmetic", task_arithmetic, parameters={"lambda": LAMBDA}),
-    Method("linear", "Weighted mean", linear, needs_base=False),
-    Method("average", "Mean by sample count (FedAvg)", linear, needs_base=False, votes=True),
-    Method("lora", "LoRA adapters folded in", task_arithmetic, parameters={"lambda": LAMBDA}),
+    Method("task-arithmetic", "Task arithmetic", task_arithmetic, parameters=_SCALE, shows_non_finite=True),
+    Method("linear", "Weighted mean", linear, needs_base=False, shows_non_finite=True),
+    Method("average", "Mean by sample count", linear, needs_base=False, votes=True, shows_non_finite=True),
+    Method("lora", "LoRA adapters folded in", lora, parameters=_SCALE, shows_non_finite=True),
 )

@@ -65,6 +65,8 @@ class Method:
     statistics: str | None = None
     least: int = 1
     most: int = 1_000
+    shows_non_finite: bool = False
+    """Whether a NaN or infinity in any operand always shows in the result, so that operands need no look beforehand."""
     symmetric: bool = True
     """Whether the order of the sides makes no difference, to the last bit."""
 

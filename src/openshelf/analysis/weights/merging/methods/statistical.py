@@ -80,7 +80,7 @@ def regmean(work: Work) -> Prepared:
 
 def _gram(statistic: Operand, columns: int, shrink: float, weight: float) -> Array:
     found = np.empty(columns * columns, np.float64)
-    found[:] = statistic.read(0, len(found), np.empty(len(found), np.float64))
+    found[:] = statistic.run(0, len(found))(0, len(found), np.empty(len(found), np.float64))
     gram = found.reshape(columns, columns)
     diagonal = gram.diagonal().copy()
     gram *= shrink
