@@ -150,6 +150,38 @@ def test_of_two_things_of_one_name_both_are_kept() -> None:
     assert "stands for several" in walk.problems[0]
 
 
+def test_a_name_that_a_double_could_get_is_not_given_twice() -> None:
+    day = datetime.date(1, 1, 1)
+    walk: Walk[int] = Walk("p", lambda node: 1)
+    walk.go(read(pickle.dumps({"a.b#2": day, "a.b": day, "a": {"b": day}, "a.b#3": day})).value)
+    assert len({name for name, _, _ in walk.found}) == 4
+
+
+def test_a_find_is_looked_at_once_however_often_it_is_meant() -> None:
+    asked: list[object] = []
+    walk: Walk[int] = Walk("p", lambda node: asked.append(node) or 1)  # type: ignore[func-returns-value]
+    walk.go(read(b"ca\nb\n)Rq\0](" + b"h\0" * 1000 + b"e\x86.").value)
+    assert len(walk.found) == 1001
+    assert len(asked) == 1
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        b"ca\nb\n)R" + b"Nb" * 300_000 + b".",
+        b"ca\nb\n)R" + b"Na" * 300_000 + b".",
+        b"ca\nb\n)R" + b"NNs" * 300_000 + b".",
+        b"}(" + b"NN" * 300_000 + b"u.",
+        b"N" + b"\x94" * 300_000 + b".",
+        b"N" + b"Q" * 300_000 + b".",
+    ],
+)
+def test_time_grows_with_length_and_no_faster(written: bytes) -> None:
+    begun = time.process_time()
+    read(written)
+    assert time.process_time() - begun < 5
+
+
 @pytest.mark.parametrize(
     ("written", "words"),
     [

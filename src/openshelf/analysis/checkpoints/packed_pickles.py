@@ -7,12 +7,12 @@ import lzma
 import re
 import zlib
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, cast
 
 from openshelf.analysis.checkpoints.errors import UnreadableCheckpoint
 from openshelf.analysis.checkpoints.files import OpenFile
 
-MAX_UNPACKED = 1 << 30
+MAX_UNPACKED = 512 << 20
 _STEP = 1 << 20
 _LOOK = 1 << 21
 
@@ -86,7 +86,7 @@ def unpacked(file: OpenFile, name: str, packing: str) -> bytes:
         _check(found, name)
     if not unpacker.eof:
         raise UnreadableCheckpoint(name, f"its {packing} data end in the middle: it is cut off", file.size)
-    return bytes(found)
+    return cast(bytes, found)  # not copied: it may be large
 
 
 def _step(unpacker: Any, packed: bytes, name: str, place: int) -> bytes:

@@ -424,7 +424,9 @@ def _build(state: PickleState) -> None:
     value = state.stack.pop()
     target = state.stack[-1]
     if isinstance(target, Opaque):
-        target.states = [*(target.states or ()), value]
+        if target.states is None:
+            target.states = []
+        target.states.append(value)
         if state.payload is not None:
             state.stack[-1] = state.payload(target, state.stream)
     elif not isinstance(target, (Reference, list, Pairs)):

@@ -24,6 +24,8 @@ class PickleStream:
     end: int
     window: bytes = b""
     at: int = 0
+    reach: int = 4096
+    """Bytes that are read at once; a short pickle takes few, a long one more each time."""
 
     @property
     def place(self) -> int:
@@ -35,7 +37,8 @@ class PickleStream:
         place = self.place
         if count > self.end - place:
             raise UnreadableCheckpoint(self.name, f"its pickle ends at byte {self.end:,}, in the middle", place)
-        self.window = self.file.read(place, min(self.end, place + max(count, _WINDOW)))
+        self.window = self.file.read(place, min(self.end, place + max(count, self.reach)))
+        self.reach = min(4 * self.reach, _WINDOW)
         self.base, self.at = place, 0
 
     def take(self, count: int) -> bytes:

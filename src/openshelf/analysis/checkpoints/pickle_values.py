@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+MAX_LOOKED_AT = 1000
+"""Attributes of an object that is asked for one of them by name."""
 Value = Any
 """None, bool, int, float, str, tuple, list, or a node of this module."""
 
@@ -54,7 +56,9 @@ class Pairs:
     pairs: list[tuple[Value, Value]] = field(default_factory=list)
 
     def get(self, key: str) -> Value:
-        """The value of a text key, None where there is none."""
+        """The value of a text key, None where there is none, or where there are too many keys to look at each time."""
+        if len(self.pairs) > MAX_LOOKED_AT:
+            return None
         return next((value for one, value in reversed(self.pairs) if isinstance(one, str) and one == key), None)
 
 

@@ -12,7 +12,7 @@ from typing import Generic, TypeVar
 
 from openshelf.analysis.checkpoints.checkpoint import Role
 from openshelf.analysis.checkpoints.errors import UnreadableCheckpoint
-from openshelf.analysis.checkpoints.pickle_values import Collection, Opaque, Pairs, Reference, Value
+from openshelf.analysis.checkpoints.pickle_values import MAX_LOOKED_AT, Collection, Opaque, Pairs, Reference, Value
 
 Found = TypeVar("Found")
 
@@ -45,13 +45,14 @@ class Walk(Generic[Found]):
 
     file: str
     recognise: Callable[[Opaque | Reference], Found | Unknown | None]
-    attribute_role: Callable[[Opaque, str, Role], Role] | None = None
+    attribute_role: Callable[[Opaque, str, Value, Role], Role] | None = None
     found: list[tuple[str, Role, Found]] = field(default_factory=list)
     values: dict[str, bool | int | float | str] = field(default_factory=dict)
     objects: dict[str, Opaque] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
     _names: dict[str, int] = field(default_factory=dict)
     _path: set[int] = field(default_factory=set)
+    _known: dict[int, Found] = field(default_factory=dict)
     _barren: set[int] = field(default_factory=set)
     _visits: int = 0
     _letters: int = 0
@@ -59,11 +60,12 @@ class Walk(Generic[Found]):
     def go(self, value: Value, name: str = "", role: Role = Role.WEIGHT, *, is_plain: bool = True) -> bool:
         """Whether anything was found. Raises UnreadableCheckpoint where there is too much to go through."""
         if isinstance(value, (Opaque, Reference)):
-            what = self.recognise(value)
+            what = self._known.get(id(value)) or self.recognise(value)
             if isinstance(what, Unknown):
                 self.problem(f"{name or 'the value'}: {what.reason}")
                 return True
             if what is not None:
+                self._known[id(value)] = what
                 self._keep(name or "tensor", role, what)
                 return True
         if value is None or isinstance(value, (bool, int, float, str)):
@@ -89,7 +91,7 @@ class Walk(Generic[Found]):
             if self._visits > MAX_VISITS:
                 raise UnreadableCheckpoint(self.file, f"it describes more than {MAX_VISITS:,} values in each other")
             if self.attribute_role is not None and isinstance(value, Opaque):
-                child_role = self.attribute_role(value, part, child_role)
+                child_role = self.attribute_role(value, part, child, child_role)
             if child is not None:
                 some |= self.go(child, f"{name}.{part}" if name else part, child_role, is_plain=is_plain)
         self._path.discard(id(value))
@@ -101,10 +103,14 @@ class Walk(Generic[Found]):
         times = self._names.get(name, 0)
         self._names[name] = times + 1
         if times:
+            while f"{name}#{times + 1}" in self._names:
+                times += 1
+            self._names[name] = times + 1
             self.problem(
                 f"the name {name[:200]!r} stands for several values; number {times + 1} is called #{times + 1}"
             )
             name = f"{name}#{times + 1}"
+            self._names[name] = 1
         self._letters += len(name)
         if len(self.found) >= MAX_FOUND or self._letters > MAX_NAMES:
             raise UnreadableCheckpoint(self.file, f"it describes more than {MAX_FOUND:,} tensors, or too long names")
@@ -186,6 +192,8 @@ def _of_state(state: Value, role: Role) -> Iterator[tuple[str, Value, Role]]:
 
 
 def _is_module(state: Pairs) -> bool:
+    if len(state.pairs) > MAX_LOOKED_AT:
+        return False
     names = {key for key, _ in state.pairs if isinstance(key, str)}
     return {"_parameters", "_buffers", "_modules"} <= names
 

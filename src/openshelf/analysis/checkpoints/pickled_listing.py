@@ -8,7 +8,7 @@ from typing import Any
 
 from openshelf.analysis.checkpoints.array_values import values_of
 from openshelf.analysis.checkpoints.checkpoint import BIG_ENDIAN, RAW, Array, Decoder, Listing, Role, Tensor
-from openshelf.analysis.checkpoints.errors import UnreadableValues
+from openshelf.analysis.checkpoints.errors import UnreadableCheckpoint, UnreadableValues
 from openshelf.analysis.checkpoints.files import Files
 from openshelf.analysis.checkpoints.pickle_values import Pickle
 from openshelf.analysis.checkpoints.pickle_walk import Walk
@@ -31,8 +31,12 @@ def listing_of(
     tensors: list[Tensor] = []
     notes: dict[str, dict[str, Any]] = {}
     encodings: set[str] = set()
+    names: set[str] = set()
     for name, role, array in found:
         tensor = tensor_of(name, role, array, file)
+        if name in names:
+            raise UnreadableCheckpoint(file, f"two of its tensors are called {name[:200]!r}")
+        names.add(name)
         tensors.append(tensor)
         if tensor.encoding not in (RAW, BIG_ENDIAN):
             arrays[name] = array

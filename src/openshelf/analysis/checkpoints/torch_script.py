@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from openshelf.analysis.checkpoints.checkpoint import Role
 from openshelf.analysis.checkpoints.errors import UnreadableCheckpoint
-from openshelf.analysis.checkpoints.pickle_values import Opaque, Token
+from openshelf.analysis.checkpoints.pickle_values import Opaque, Token, Value
 from openshelf.analysis.checkpoints.torch_archive import TorchArchive
 from openshelf.analysis.checkpoints.zip_directory import read_member
 
@@ -27,12 +27,11 @@ class ScriptRoles:
     _known: dict[str, dict[str, frozenset[str]]] = field(default_factory=dict)
     _read: int = 0
 
-    def of(self, node: Opaque, attribute: str, role: Role) -> Role:
+    def of(self, node: Opaque, attribute: str, value: Value, role: Role) -> Role:
         """The role of an attribute that is a tensor: STATE where the module lists it neither way."""
         if role is not Role.WEIGHT or not isinstance(node.call, Token) or not node.call.module.startswith("__torch__"):
             return role
         weights = self._weights(node.call)
-        value = next((one for key, one in _attributes(node) if key == attribute), None)
         is_module = isinstance(value, Opaque) and value.name.startswith("__torch__")
         return role if weights is None or attribute in weights or is_module else Role.STATE
 
@@ -56,8 +55,3 @@ class ScriptRoles:
         return {
             name: frozenset(_NAME.findall(parameters) + _NAME.findall(buffers)) for name, parameters, buffers in found
         }
-
-
-def _attributes(node: Opaque) -> list[tuple[object, object]]:
-    state = node.state
-    return getattr(state, "pairs", None) or []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Protocol
 
 from openshelf.analysis.checkpoints.errors import UnreadableCheckpoint
@@ -12,7 +12,6 @@ from openshelf.analysis.checkpoints.files import OpenFile
 _LOCAL = struct.Struct("<4s5H3L2H")
 _DESCRIPTOR_FOLLOWS = 8
 _UNKNOWN = 0xFFFFFFFF
-_AHEAD = 64 * 1024
 
 
 class _Described(Protocol):
@@ -34,15 +33,13 @@ class _Described(Protocol):
     def header(self) -> int: ...
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class LocalHeaders:
-    """The headers of the archive ``file``, asked for in order; those of small members are fetched together."""
+    """The headers of the archive ``file``, whose data end at ``end``."""
 
     file: OpenFile
     name: str
     end: int
-    _start: int = field(init=False, default=0)
-    _held: bytes = field(init=False, default=b"")
 
     def data_place(self, record: _Described) -> int:
         """The byte where the data of a member begin. Raises UnreadableCheckpoint where header and directory differ."""
@@ -69,11 +66,7 @@ class LocalHeaders:
     def _bytes(self, place: int, length: int) -> bytes:
         if place + length > self.end:
             raise UnreadableCheckpoint(self.name, "a member begins past the last of its data", place)
-        at = place - self._start
-        if at < 0 or at + length > len(self._held):
-            self._start, at = place, 0
-            self._held = self.file.read(place, min(self.end, place + max(length, _AHEAD)))
-        return self._held[at : at + length]
+        return self.file.read(place, place + length)
 
 
 def zip64_sizes(extra: bytes, size: int, stored: int, header: int) -> tuple[int, int, int]:

@@ -24,7 +24,7 @@ from openshelf.analysis.checkpoints.tar_members import is_tar, tar_members
 from openshelf.analysis.checkpoints.torch_facts import with_facts
 from openshelf.analysis.checkpoints.torch_tensors import STORAGES, Locate, TorchObjects
 
-MAX_COUNT = 1_000_000
+MAX_COUNT = 100_000
 _MAX_DIMENSIONS = 64
 
 
