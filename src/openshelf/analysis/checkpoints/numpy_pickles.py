@@ -34,6 +34,8 @@ def array_of(node: Opaque, file: str) -> StoredArray | Unknown | None:
         if name in _FROM_BUFFER and len(args) == 4:
             return _array(_sides(args[2]), args[1], args[3] == "F", args[0], file, node.place)
         return _wrapped(node) if name == WRAPPER else None
+    except UnreadableCheckpoint:
+        raise
     except (ValueError, TypeError, OverflowError, KeyError, IndexError):
         raise UnreadableCheckpoint(file, "the description of this NumPy array makes no sense", node.place) from None
 

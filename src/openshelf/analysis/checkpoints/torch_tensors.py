@@ -59,6 +59,8 @@ class TorchObjects:
             if short.startswith("_rebuild") or name in _CLASSES:
                 try:
                     return self._rebuilt(short, name, args, node)
+                except UnreadableCheckpoint:
+                    raise
                 except (IndexError, TypeError, ValueError, KeyError, AttributeError, OverflowError):
                     raise UnreadableCheckpoint(
                         self.file, f"the arguments of {name} make no sense", node.place
