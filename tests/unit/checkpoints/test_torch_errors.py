@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -128,3 +129,16 @@ def test_archives_without_what_they_need() -> None:
     ):
         with pytest.raises(UnreadableCheckpoint, match=words):
             open_files(HeldFiles({"model.pt": archive(members)}), is_folder=False)
+
+
+def test_packed_shards_are_each_read_from_their_own_file(tmp_path: Path) -> None:
+    names = {"pytorch_model-00001-of-00002.bin": "a", "pytorch_model-00002-of-00002.bin": "b"}
+    for number, (file, name) in enumerate(names.items()):
+        members = {"data.pkl": pickled({name: tensor("0", WEIGHT)}), "data/0": (WEIGHT + number).tobytes()}
+        (tmp_path / file).write_bytes(archive(members, zipfile.ZIP_DEFLATED))
+    index = {"metadata": {}, "weight_map": {name: file for file, name in names.items()}}
+    (tmp_path / "pytorch_model.bin.index.json").write_text(json.dumps(index))
+    with open_checkpoint(tmp_path) as found:
+        for _ in range(2):
+            assert found.array("a").tolist() == WEIGHT.tolist()
+            assert found.array("b").tolist() == (WEIGHT + 1).tolist()
