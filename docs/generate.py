@@ -1,4 +1,4 @@
-"""Writes the reference pages from the code itself: settings, commands, the JSON API.
+"""Writes the reference pages from the code itself: settings, commands, the JSON API, the library.
 
 ``python docs/generate.py`` rewrites them, ``--check`` says which are out of date and exits with 1.
 """
@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from library import library_page
 
 from openshelf import settings as settings_module
 from openshelf.analysis.weights.merging.methods.method import methods
@@ -149,6 +150,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "settings.md": settings_page,
     "commands.md": commands_page,
     "api.md": api_page,
+    "library.md": library_page,
 }
 
 
