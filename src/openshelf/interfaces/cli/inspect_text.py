@@ -58,7 +58,7 @@ def summary(checkpoint: Checkpoint, columns: int) -> list[str]:
     lines.append(("Tied", _tied(checkpoint)))
     lines += [("Beside it", text) for text in _roles(checkpoint)]
     lines.append(("Not weights", _named(facts.apart)))
-    lines.append(("Metadata", f"{len(checkpoint.metadata)} entries; --json shows them" if checkpoint.metadata else ""))
+    lines.append(("Metadata", _entries(len(checkpoint.metadata))))
     lines.append(("Others", f"{_named(checkpoint.others)}, not taken" if checkpoint.others else ""))
     lines += [("Problem", problem) for problem in checkpoint.problems]
     return [_cut(f"{label:{_LABEL}}{printable(text)}", columns) for label, text in lines if text]
@@ -116,6 +116,10 @@ def _where(tensor: Tensor) -> str:
 
 def _many(count: int) -> str:
     return f"{count:,} tensors" if count != 1 else "1 tensor"
+
+
+def _entries(count: int) -> str:
+    return "" if not count else f"{count:,} entries; --json shows them" if count > 1 else "1 entry; --json shows it"
 
 
 def _times(group: Group) -> str:
