@@ -154,9 +154,15 @@ PAGES: dict[str, Callable[[], str]] = {
 }
 
 
+# Every new reader changes it, so that branches would stand in each other's way: tests/unit/test_library_page.py.
+CHECKED_BY_TESTS = ("library.md",)
+
+
 def main(arguments: list[str]) -> int:
     stale = []
     for name, render in PAGES.items():
+        if "--check" in arguments and name in CHECKED_BY_TESTS:
+            continue
         path, text = REFERENCE / name, _NOTE + render().rstrip() + "\n"
         if path.exists() and path.read_text(encoding="utf-8") == text:
             continue

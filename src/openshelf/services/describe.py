@@ -17,6 +17,7 @@ from openshelf.analysis.cards import facets as card_facets
 from openshelf.analysis.cards import facts as card_facts
 from openshelf.analysis.cards import front_matter
 from openshelf.analysis.cards.validate import Validation, validate_card
+from openshelf.analysis.checkpoints.candidates import candidates, is_likely, is_training_state
 from openshelf.domain.facets import parameter_step, size_step
 from openshelf.domain.names import RepoKind
 from openshelf.domain.tree import Blob, Entry
@@ -31,7 +32,7 @@ MAX_CONFIG_BYTES = 1_000_000
 MAX_WEIGHTS = 1000
 WEIGHT_ENDING = ".safetensors"
 
-VERSION = 1
+VERSION = 2
 """Raised by a release that describes repos otherwise; what was described before is described anew."""
 
 
@@ -39,7 +40,8 @@ VERSION = 1
 class Description:
     """``facts`` for pages and the API, ``tags`` and ``answers`` (facet to values) for filters, ``text`` for search.
 
-    ``size_bytes`` is that of all files; ``weights`` the blobs whose headers tell the number of parameters.
+    ``size_bytes`` is that of all files; ``weights`` the blobs whose headers tell the number of parameters, which are
+    safetensors where there are any.
     """
 
     facts: Mapping[str, Any]
@@ -48,6 +50,7 @@ class Description:
     answers: Mapping[str, Sequence[str]] = field(default_factory=dict)
     size_bytes: int = 0
     weights: tuple[Blob, ...] = ()
+    has_safetensors: bool = False
 
 
 def describe(kind: RepoKind, git: GitRepository, commit: str) -> Description:
@@ -70,19 +73,32 @@ def describe(kind: RepoKind, git: GitRepository, commit: str) -> Description:
     text = f"{excerpt}\n{card.body[:4000]}" if card else ""
     answers["size"] = [size_step(size_bytes)]
     weights = _weights(entries) if kind is RepoKind.MODEL else ()
-    return Description({**found.facts, "excerpt": excerpt}, found.tags, text, answers, size_bytes, weights)
+    main = any(entry.name.lower().endswith(WEIGHT_ENDING) for entry in entries if entry.blob)
+    return Description({**found.facts, "excerpt": excerpt}, found.tags, text, answers, size_bytes, weights, main)
 
 
 def _weights(entries: Sequence[Entry]) -> tuple[Blob, ...]:
-    """The blobs of the main set of safetensors: those in the top folder, or where it has none in the fullest one."""
+    """The blobs of the main set of safetensors: those in the top folder, or where it has none in the fullest one.
+
+    Where there are no safetensors at all, what else a reader of checkpoints would take.
+    """
     folders: dict[str, dict[str, Blob]] = {}
     for entry in entries:
         if entry.blob and entry.name.lower().endswith(WEIGHT_ENDING):
             folders.setdefault(entry.path.rpartition("/")[0], {})[entry.blob.sha256] = entry.blob
     if not folders:
-        return ()
+        return _other_weights(entries)
     main = folders.get("") or max(folders.values(), key=lambda blobs: sum(blob.size for blob in blobs.values()))
     return tuple(main.values())[:MAX_WEIGHTS]
+
+
+def _other_weights(entries: Sequence[Entry]) -> tuple[Blob, ...]:
+    blobs = {entry.path: entry.blob for entry in entries if entry.blob and is_likely(entry.path)}
+    options = candidates({path: blob.size for path, blob in blobs.items()})
+    for option in options:
+        if not (option.is_index or is_training_state(option.first)):
+            return tuple({blobs[path].sha256: blobs[path] for path in option.files}.values())[:MAX_WEIGHTS]
+    return ()
 
 
 def with_parameters(
@@ -100,7 +116,8 @@ def with_parameters(
     total = by_dtype.total()
     if not total:
         return found.facts, found.answers, None
-    facts = {**found.facts, "safetensors": {"parameters": dict(by_dtype), "total": total}}
+    fact = "safetensors" if found.has_safetensors else "weights"
+    facts = {**found.facts, fact: {"parameters": dict(by_dtype), "total": total}}
     return facts, {**found.answers, "parameters": [parameter_step(total)]}, total
 
 

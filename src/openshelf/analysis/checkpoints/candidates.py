@@ -53,6 +53,11 @@ class Candidate:
         return self.files[0]
 
 
+def is_likely(name: str) -> bool:
+    """Whether a file bears the name of a format that is read."""
+    return _rank(name) < _UNLIKELY
+
+
 def is_training_state(name: str) -> bool:
     """Whether a file holds the state of a training (optimizer, schedule, random numbers) by the name it bears."""
     return _TRAINING.match(basename(name)) is not None
@@ -75,14 +80,18 @@ def candidates(sizes: Mapping[str, int], newest: Collection[str] = ()) -> tuple[
 
 
 def _candidate(names: list[str], sizes: Mapping[str, int]) -> Candidate:
-    likely = _rank(names[0]) < _UNLIKELY
-    return Candidate(tuple(names), sum(sizes[name] for name in names), likely, names[0].endswith(ENDING))
+    size = sum(sizes[name] for name in names)
+    return Candidate(tuple(names), size, is_likely(names[0]), names[0].endswith(ENDING))
 
 
 def _rank(name: str) -> int:
     if basename(name) in _METADATA:
         return 0
-    return _RANKS.get(splitext(name.removesuffix(ENDING))[1].lower(), _UNLIKELY)
+    stem, ending = splitext(name.removesuffix(ENDING))
+    if ending == ".bin" and not basename(stem).startswith(_STEMS):
+        # The ending says nothing: data of another file as often as a model.
+        return _UNLIKELY - 1
+    return _RANKS.get(ending.lower(), _UNLIKELY)
 
 
 def _order(one: Candidate, newest: Collection[str]) -> tuple[object, ...]:

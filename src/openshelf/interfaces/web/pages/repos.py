@@ -47,7 +47,7 @@ def _files(visit: Visit, repo: Repo) -> list[str]:
 
 def _dtypes(repo: Repo) -> list[tuple[str, int]]:
     """Dtype to number of parameters, the most first."""
-    known = repo.facts.get("safetensors")
+    known = repo.facts.get("safetensors") or repo.facts.get("weights")
     numbers = known.get("parameters", {}) if isinstance(known, dict) else {}
     return sorted(numbers.items(), key=lambda pair: -pair[1])[:6]
 
