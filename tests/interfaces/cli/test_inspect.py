@@ -16,6 +16,7 @@ from safetensors.numpy import save_file
 from openshelf.interfaces.cli import inspect_text
 from openshelf.interfaces.cli.main import main
 from tests.interfaces.cli.commands import Said
+from tests.unit.checkpoints.makers import every
 
 
 def inspect(*arguments: str | Path, **environment: str) -> Said:
@@ -157,3 +158,17 @@ def test_a_reader_may_go_away(tmp_path: Path) -> None:
     program.stderr.close()
     program.wait(30)
     assert said == b""
+
+
+def test_what_is_no_weight_stays_apart(tmp_path: Path) -> None:
+    for name, content in every()["onnx-onnx"]().items():
+        (tmp_path / name).write_bytes(content)
+    found = inspect(tmp_path, "--json").json
+    constants = [tensor["name"] for tensor in found["tensors"] if tensor.get("role") == "constant"]
+    assert constants
+    assert found["facts"]["roles"]["constant"] == len(constants)
+    shown = inspect(tmp_path).out
+    assert f"Beside it     constant: {len(constants)} tensor" in shown
+    assert "beside the weights; --all shows them" in shown
+    assert not any(name in shown for name in constants)
+    assert all(name in inspect(tmp_path, "--all").out for name in constants)

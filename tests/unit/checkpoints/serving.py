@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -21,6 +22,7 @@ class Place:
     redirect: str | None = None
     headers: dict[str, str] = field(default_factory=dict)
     cut: int | None = None
+    delay: float = 0
 
 
 @dataclass
@@ -49,7 +51,9 @@ def serving(places: dict[str, Place]) -> Iterator[Site]:
             place = site.places.get(self.path)
             if place is None:
                 self.answer(404, b"", {})
-            elif place.failures:
+                return
+            time.sleep(place.delay)
+            if place.failures:
                 self.answer(place.failures.pop(0), b"", {"retry-after": "0"})
             elif place.redirect is not None:
                 self.answer(302, b"", {"location": place.redirect})

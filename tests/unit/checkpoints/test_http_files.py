@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -156,6 +157,20 @@ def test_a_checkpoint_at_an_address(site: Site) -> None:
         assert np.array_equal(found.array("w"), WEIGHTS["w"])
         assert np.array_equal(found.elements(found["w"], 10, 20), np.arange(10, 20, dtype=np.float32))
         assert np.array_equal(found.array("b"), WEIGHTS["b"])
+
+
+def test_beginnings_of_many_files_come_at_once(site: Site, client: HttpClient) -> None:
+    names = [f"{n}.bin" for n in range(20)]
+    site.places |= {f"/{name}": Place(CONTENT[:1000], delay=0.05) for name in names}
+    files = RemoteFiles("many", client, {name: site.url(f"/{name}") for name in [*names, "none"]}, {})
+    begin = time.monotonic()
+    files.fetch_beginnings([*names, "none", "unknown"])
+    assert time.monotonic() - begin < 20 * 0.05
+    asked = len(site.asked)
+    assert all(files.open(name).read(0, 1000) == CONTENT[:1000] for name in names)
+    assert len(site.asked) == asked
+    with pytest.raises(UnreadableCheckpoint, match="answers 404"):
+        files.open("none").read(0, 1)
 
 
 def test_an_address_of_two_parts_may_be_a_mere_file(site: Site) -> None:

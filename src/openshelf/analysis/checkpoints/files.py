@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import mmap
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from openshelf.analysis.checkpoints.errors import UnreadableCheckpoint
 from openshelf.analysis.files.ranges import RangeReader
@@ -44,6 +44,13 @@ class Files(Protocol):
         ...
 
     def close(self) -> None: ...
+
+
+@runtime_checkable
+class Distant(Protocol):
+    """A set of files that takes long to answer, and can be asked for the beginnings of many at once."""
+
+    def fetch_beginnings(self, names: Iterable[str], /) -> None: ...
 
 
 @dataclass(slots=True)

@@ -19,7 +19,7 @@ from openshelf.analysis.checkpoints.candidates import (
 )
 from openshelf.analysis.checkpoints.checkpoint import Listing
 from openshelf.analysis.checkpoints.errors import UnknownFormat, UnreadableCheckpoint
-from openshelf.analysis.checkpoints.files import Files
+from openshelf.analysis.checkpoints.files import Distant, Files
 from openshelf.analysis.checkpoints.formats import format_of, read_file
 from openshelf.analysis.checkpoints.readers.gguf import parts_of_one
 from openshelf.analysis.checkpoints.shard_index import MAX_BYTES
@@ -70,10 +70,16 @@ def _read(files: Files, option: Candidate) -> Found | None:
     missing = missing_part(option)
     if missing is not None:
         raise UnreadableCheckpoint(option.first, f"the part with number {missing} is missing")
-    listings = [read_file(files, name) for name in option.files]
+    listings = _read_all(files, option.files)
     if listings[0].format == "gguf":
         listings = parts_of_one(option.files, listings)
     return Found(joined(option.first, listings), option.files)
+
+
+def _read_all(files: Files, names: Sequence[str]) -> list[Listing]:
+    if len(names) > 1 and isinstance(files, Distant):
+        files.fetch_beginnings(names)
+    return [read_file(files, name) for name in names]
 
 
 def _others(files: Files, options: Sequence[Candidate], found: Found) -> tuple[str, ...]:
@@ -149,7 +155,7 @@ def _shards(files: Files, index: str) -> Mapping[str, str]:
 
 def _read_indexed(files: Files, index: str, shards: Mapping[str, str]) -> Listing:
     names = sorted(set(shards.values()))
-    listing = joined(index, [read_file(files, name) for name in names])
+    listing = joined(index, _read_all(files, names))
     places = {tensor.name: tensor.file for tensor in listing.tensors}
     for name, shard in shards.items():
         if places.get(name) != shard:

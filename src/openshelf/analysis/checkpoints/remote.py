@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from posixpath import dirname
 from typing import Any
@@ -18,11 +20,12 @@ from openshelf.analysis.checkpoints import settings
 from openshelf.analysis.checkpoints.errors import UnreadableCheckpoint
 from openshelf.analysis.checkpoints.files import MAX_FILES
 from openshelf.analysis.checkpoints.http_client import HttpClient, Unreachable
-from openshelf.analysis.checkpoints.http_files import BlockCache, HttpFile
+from openshelf.analysis.checkpoints.http_files import BLOCK, BlockCache, HttpFile
 from openshelf.analysis.checkpoints.references import Reference, is_address, origin_of, parse_address, parse_reference
 
 _MOST_JSON = 64 * 1024 * 1024
 _MOST_PAGES = 10_000
+_AT_ONCE = 8
 _NEXT = re.compile(r'<([^<>]+)>\s*;\s*rel="?next"?')
 _COMMIT = re.compile(r"[0-9a-f]{40,64}\Z")
 
@@ -59,6 +62,12 @@ class RemoteFiles:
             self._open[name] = HttpFile(name, self.addresses[name], self.client, self._cache, self.known.get(name))
         return self._open[name]
 
+    def fetch_beginnings(self, names: Iterable[str], /) -> None:
+        """Ask for the first block of many files, several at a time. What goes wrong is said when they are read."""
+        files = [self.open(name) for name in names if name in self.addresses]
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            list(pool.map(_begin, files))
+
     @property
     def fetched(self) -> int:
         """Bytes that came over the line so far."""
@@ -67,6 +76,11 @@ class RemoteFiles:
     def close(self) -> None:
         self.client.close()
         self._open.clear()
+
+
+def _begin(file: HttpFile) -> None:
+    with suppress(UnreadableCheckpoint):
+        file.read(0, min(file.size, BLOCK))
 
 
 def open_remote(where: str, endpoint: str | None = None, token: str | None = None) -> RemoteFiles:

@@ -80,8 +80,11 @@ def tensors(checkpoint: Checkpoint, columns: int, *, every: bool, depth: int | N
         return _table(rows, columns)
     if every:
         return _table([(tensor.name, *_kind(tensor), _where(tensor)) for tensor in checkpoint], columns)
-    groups = grouped(checkpoint)
-    return _table([(group.name, *_kind(group.tensors[0]), _times(group)) for group in groups], columns)
+    weights = [tensor for tensor in checkpoint if tensor.role is Role.WEIGHT]
+    groups = grouped(weights or checkpoint)
+    lines = _table([(group.name, *_kind(group.tensors[0]), _times(group)) for group in groups], columns)
+    others = len(checkpoint) - len(weights) if weights else 0
+    return [*lines, "", f"{_many(others)} beside the weights; --all shows them"] if others else lines
 
 
 def one_tensor(tensor: Tensor, found: Statistics) -> list[str]:
@@ -127,7 +130,9 @@ def _times(group: Group) -> str:
 
 
 def _share(count: int, total: int) -> str:
-    return f" {count / total:.1%}" if count < total else ""
+    share = f"{count / total:.1%}"
+    share = {"0.0%": "less than 0.1%", "100.0%": "more than 99.9%"}.get(share, share)
+    return f" {share}" if count < total else ""
 
 
 def _tokenizer(checkpoint: Checkpoint) -> str:
@@ -151,7 +156,7 @@ def _roles(checkpoint: Checkpoint) -> list[str]:
     for role, word in _ROLES.items():
         of_it = [tensor for tensor in checkpoint if tensor.role is role]
         if of_it:
-            found.append(f"{word}: {len(of_it):,} tensors, {amount(sum(t.elements for t in of_it))} elements")
+            found.append(f"{word}: {_many(len(of_it))} with {amount(sum(t.elements for t in of_it))} elements")
     return found
 
 
