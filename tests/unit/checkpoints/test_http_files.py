@@ -193,6 +193,18 @@ def test_what_is_nowhere_says_what_was_tried(site: Site, tmp_path: Path) -> None
         open_checkpoint("a/b", endpoint=site.url(""))
 
 
+def test_messages_give_no_secret_away(site: Site) -> None:
+    address = site.url("/none?signature=secret", host="me:secret@127.0.0.1")
+    with pytest.raises(UnreadableCheckpoint, match=r"/none\?\.\.\.: the server answers 404") as said:
+        open_checkpoint(address)
+    assert "secret" not in str(said.value)
+    site.places["/m.safetensors?signature=secret"] = site.places["/d/model.safetensors"]
+    with open_checkpoint(site.url("/m.safetensors?signature=secret")) as found:
+        assert found.source.label == site.url("/m.safetensors?...")
+    with pytest.raises(UnreadableCheckpoint, match="no path"):
+        open_checkpoint("")
+
+
 def test_a_hub_that_is_not_to_be_asked(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     with pytest.raises(UnreadableCheckpoint, match="HF_HUB_OFFLINE"):

@@ -12,7 +12,7 @@ import httpx
 
 from openshelf import __version__
 from openshelf.analysis.checkpoints.errors import UnreadableCheckpoint
-from openshelf.analysis.checkpoints.references import is_address, origin_of
+from openshelf.analysis.checkpoints.references import is_address, origin_of, shown_address
 
 ATTEMPTS = 5
 _MOST_REDIRECTS = 5
@@ -26,7 +26,7 @@ class Unreachable(UnreadableCheckpoint):
     """A server that does not answer, or answers in no way that is of use. ``status``: the HTTP status, if any."""
 
     def __init__(self, address: str, reason: str, status: int | None = None, code: str = "") -> None:
-        super().__init__(address, reason)
+        super().__init__(shown_address(address), reason)
         self.status = status
         self.code = code
 
@@ -106,7 +106,7 @@ class HttpClient:
             if not is_address(target):
                 raise Unreachable(address, "the server leads to what is no address")
             if address.startswith("https:") and not target.startswith("https:"):
-                raise Unreachable(address, f"the server leads from an encrypted address to {target}, which is not")
+                raise Unreachable(address, f"the server leads on to {shown_address(target)}, which is not encrypted")
             address = target
         raise Unreachable(address, f"the server leads on more than {_MOST_REDIRECTS} times")
 

@@ -11,6 +11,7 @@ import httpx
 
 from openshelf.analysis.checkpoints.errors import UnreadableCheckpoint
 from openshelf.analysis.checkpoints.http_client import ATTEMPTS, HttpClient, Unreachable
+from openshelf.analysis.checkpoints.references import shown_address
 
 BLOCK = 64 * 1024
 MOST_AHEAD = 2 * 1024 * 1024
@@ -180,4 +181,4 @@ class HttpFile:
         self.known_size, self._validator = size, validator
 
     def _unreadable(self, reason: str) -> UnreadableCheckpoint:
-        return UnreadableCheckpoint(self.name, f"{reason} ({self.address})")
+        return UnreadableCheckpoint(self.name, f"{reason} ({shown_address(self.address)})")

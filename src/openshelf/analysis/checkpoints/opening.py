@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from openshelf.analysis.checkpoints.checkpoint import Checkpoint, facts_of
+from openshelf.analysis.checkpoints.errors import UnreadableCheckpoint
 from openshelf.analysis.checkpoints.facts import with_neighbours
 from openshelf.analysis.checkpoints.files import Files, LocalFiles
 from openshelf.analysis.checkpoints.folders import Found, read_folder
@@ -22,6 +23,8 @@ def open_checkpoint(where: str | Path, *, endpoint: str | None = None, token: st
 
     Only headers are read. Raises UnreadableCheckpoint, which says which file, where and why.
     """
+    if where == "":
+        raise UnreadableCheckpoint("", "no path, reference or address is given")
     path = Path(where)
     if isinstance(where, str) and (is_address(where) or not _exists(path)):
         # Loaded here alone: whoever reads local files needs no HTTP.

@@ -104,6 +104,13 @@ def _repo(root: str, parts: list[str], revision: str, path: str, address: str) -
     return Reference(kind, repo, revision or DEFAULT_REVISION, path, endpoint, address)
 
 
+def shown_address(address: str) -> str:
+    """An address without what lets others in: a password, or the signature that a query often is."""
+    split = urlsplit(address)
+    host = split.netloc.rpartition("@")[2]
+    return f"{split.scheme}://{host}{split.path}{'?...' if split.query else ''}"
+
+
 def origin_of(address: str) -> tuple[str, str, int]:
     """Scheme, host and port: what two addresses share that lead to the same server."""
     split = urlsplit(address)

@@ -21,7 +21,14 @@ from openshelf.analysis.checkpoints.errors import UnreadableCheckpoint
 from openshelf.analysis.checkpoints.files import MAX_FILES
 from openshelf.analysis.checkpoints.http_client import HttpClient, Unreachable
 from openshelf.analysis.checkpoints.http_files import BLOCK, BlockCache, HttpFile
-from openshelf.analysis.checkpoints.references import Reference, is_address, origin_of, parse_address, parse_reference
+from openshelf.analysis.checkpoints.references import (
+    Reference,
+    is_address,
+    origin_of,
+    parse_address,
+    parse_reference,
+    shown_address,
+)
 
 _MOST_JSON = 64 * 1024 * 1024
 _MOST_PAGES = 10_000
@@ -122,7 +129,7 @@ def _files(client: HttpClient, own: str, reference: Reference | None, where: str
 
 def _one_file(client: HttpClient, address: str) -> RemoteFiles:
     name = unquote(urlsplit(address).path.rpartition("/")[2]) or "file"
-    return RemoteFiles(address, client, {name: address}, {}, name)
+    return RemoteFiles(shown_address(address), client, {name: address}, {}, name)
 
 
 def _repo(client: HttpClient, endpoint: str, reference: Reference, where: str) -> RemoteFiles:
