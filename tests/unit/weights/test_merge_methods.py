@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -210,3 +211,28 @@ def test_the_output_can_be_of_another_type(tmp_path: Path, dtype: str) -> None:
     found = merged(tmp_path, sides, base, dtype=dtype)
     assert found.dtype == plain.numpy_type(dtype)
     assert close(found, plain.task_arithmetic(base.astype(np.float64), wide(*sides), [1, 1]), dtype)
+
+
+def test_float64_is_rounded_once_to_bfloat16(tmp_path: Path) -> None:
+    """Just above the middle of two values of bfloat16: by way of float32 it would be the middle, and go down."""
+    above = 1 + 2.0**-8 + 2.0**-40
+    values = np.array([above, -above, 1 + 2.0**-8, 1 + 3 * 2.0**-8 - 2.0**-40, 2.0, 0.0])
+    wanted = np.array([1 + 2.0**-7, -1 - 2.0**-7, 1.0, 1 + 2.0**-7, 2.0, 0.0])
+    taken = merged(tmp_path / "taken", [values, np.zeros(6)], np.zeros(6), dtype="bfloat16")
+    assert np.array_equal(taken.astype(np.float64), wanted)
+    computed = merged(tmp_path / "computed", [2 * values, -values], np.zeros(6), dtype="bfloat16")
+    assert np.array_equal(computed.astype(np.float64), wanted)
+
+
+def test_models_of_other_formats_are_merged_into_safetensors(tmp_path: Path) -> None:
+    base, sides = models("float32")
+    paths = []
+    for index, values in enumerate([base, *sides]):
+        paths.append(tmp_path / f"{index}.npz")
+        arrays: dict[str, Any] = {NAME: values, "turned": np.asfortranarray(values)}
+        np.savez_compressed(paths[-1], **arrays)
+    openshelf.merge(*paths, out=tmp_path / "out")
+    found = read_model(tmp_path / "out")
+    wanted = plain.task_arithmetic(base.astype(np.float64), wide(*sides), [1, 1])
+    assert close(found[NAME], wanted, "float32")
+    assert close(found["turned"], wanted, "float32")

@@ -82,7 +82,7 @@ class Merger:
         else:
             space = self.threads.space(held)
             rounded = space.buffer(("rounded", 0), len(values))[: len(values)]
-            np.copyto(rounded, values, casting="unsafe")
+            np.copyto(rounded, _sticky(values) if dtype == "bfloat16" else values, casting="unsafe")
         self.write(name, start * held.itemsize, rounded.view(np.uint8).data)
         return count_non_finite(rounded, dtype)
 
@@ -98,7 +98,7 @@ class Merger:
         with np.errstate(all="ignore"):
             for at in range(start, source.elements, PIECE):
                 values = source.values(at, min(at + PIECE, source.elements))
-                lost += self._put(name, dtype, held, at, np.ascontiguousarray(values.astype(wide(dtype))))
+                lost += self._put(name, dtype, held, at, np.ascontiguousarray(values.astype(wide(source.dtype))))
         return Conflict(Kind.NON_FINITE, name, f"{lost:,} values do not fit {dtype}") if lost else None
 
     def _copy_bytes(self, name: str, source: Stored, start: int) -> None:
@@ -115,6 +115,17 @@ class Merger:
         for at in range(start, source.elements, PIECE):
             values = np.ascontiguousarray(source.values(at, min(at + PIECE, source.elements)))
             self.write(name, at * values.itemsize, values.view(np.uint8).data)
+
+
+def _sticky(values: Array) -> Array:
+    """float64 as float32 whose last bit remembers what was cut off, so that rounding it further rounds only once."""
+    if values.dtype != np.float64:
+        return values
+    found = values.astype(np.float32)
+    bits, back = found.view(np.uint32), found.astype(np.float64)
+    bits -= np.abs(back) > np.abs(values)
+    bits |= (back != values) & ~np.isnan(values)
+    return found
 
 
 def taken(step: Take, inputs: Inputs) -> Operand:
