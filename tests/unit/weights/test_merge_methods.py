@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import openshelf
+from openshelf.analysis.weights.merging.recipe import choice_of
 from tests.unit.weights import merge_models as plain
 from tests.unit.weights.merge_models import DTYPES, Array, close, random_tensor, read_model, wide, write_model
 
@@ -62,6 +63,13 @@ def test_slerp(tmp_path: Path, dtype: str, t: float) -> None:
     assert close(found, plain.slerp(sides[0], wide(*sides), t), dtype)
 
 
+@pytest.mark.parametrize(
+    ("name", "same"), [("DARE", "dare-linear"), ("trimmed_mean", "trimmed-mean"), ("FedAvg", "average")]
+)
+def test_usual_other_names_are_understood(name: str, same: str) -> None:
+    assert choice_of(name).method == same
+
+
 def test_slerp_of_nearly_parallel_sides_is_linear(tmp_path: Path) -> None:
     first = random_tensor(1)
     second = first * np.float32(1.5)
@@ -94,6 +102,12 @@ def test_model_stock(tmp_path: Path, dtype: str, near: bool) -> None:
 def test_model_stock_of_opposed_sides_is_the_base(tmp_path: Path) -> None:
     base, change = random_tensor(0), random_tensor(1)
     found = merged(tmp_path, [base + change, base - change], base, method="model-stock")
+    assert close(found, base.astype(np.float64), "float32")
+
+
+def test_model_stock_does_not_go_beyond_the_base(tmp_path: Path) -> None:
+    base, change, other = random_tensor(0), random_tensor(1), random_tensor(2)
+    found = merged(tmp_path, [base + change, base - change / 2 + other / 2], base, method="model-stock")
     assert close(found, base.astype(np.float64), "float32")
 
 

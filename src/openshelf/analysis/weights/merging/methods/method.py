@@ -86,6 +86,7 @@ class Method:
 
 
 _FAMILIES = ("linear", "spherical", "sparse", "stock", "statistical", "robust")
+_OTHER_NAMES = {"dare": "dare-linear", "fedavg": "average", "norm-clipping": "norm-clip", "coordinate-median": "median"}
 _loaded: dict[str, Method] = {}
 
 
@@ -99,8 +100,9 @@ def methods() -> Mapping[str, Method]:
 
 
 def method(name: str) -> Method:
-    """The method of that name; ``_`` and capitals are forgiven. Raises MergeError."""
-    found = methods().get(name.lower().replace("_", "-"))
+    """The method of that name; ``_`` and capitals are forgiven, and so are usual other names. Raises MergeError."""
+    plain = name.lower().replace("_", "-")
+    found = methods().get(_OTHER_NAMES.get(plain, plain))
     if found is None:
         raise MergeError(f"there is no method {name!r}; there are: {', '.join(methods())}")
     return found
