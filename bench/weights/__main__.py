@@ -25,7 +25,7 @@ from bench.weights.machine import describe
 from bench.weights.running import Options
 
 PAGE = Path(__file__).parents[2] / "docs" / "explanation" / "weights-performance.md"
-MEASURES = ("listing", "difference", "merging")
+MEASURES = ("listing", "difference", "merging", "deltas")
 QUICK = Options(size=20_000_000, sparse_size=2_000_000_000, rounds=1)
 _SHARED_MEMORY = Path("/dev/shm")
 _UNITS = {"MB": 10**6, "GB": 10**9}

@@ -1,7 +1,7 @@
 """Openshelf: a self-hosted home for open AI.
 
 As a library it reads, compares and merges the weights of models without running them and without a hub:
-``open_checkpoint``, ``diff``, ``merge``. What is named here is loaded when it is first used.
+``open_checkpoint``, ``diff``, ``merge``, ``convert``. What is named here is loaded when it is first used.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from openshelf.analysis.checkpoints.errors import UnreadableCheckpoint
     from openshelf.analysis.checkpoints.opening import open_checkpoint
     from openshelf.analysis.weights.comparing import diff
+    from openshelf.analysis.weights.conversion.convert import convert
     from openshelf.analysis.weights.difference import ModelDifference
     from openshelf.analysis.weights.merge import merge
     from openshelf.analysis.weights.merging.conflicts import MergeError, MergeRefused
@@ -27,6 +28,7 @@ __all__ = [
     "Tensor",
     "UnreadableCheckpoint",
     "__version__",
+    "convert",
     "diff",
     "merge",
     "open_checkpoint",
@@ -39,6 +41,7 @@ _HOMES = {
     "Tensor": "openshelf.analysis.checkpoints.checkpoint",
     "UnreadableCheckpoint": "openshelf.analysis.checkpoints.errors",
     "ModelDifference": "openshelf.analysis.weights.difference",
+    "convert": "openshelf.analysis.weights.conversion.convert",
     "diff": "openshelf.analysis.weights.comparing",
     "merge": "openshelf.analysis.weights.merge",
     "open_checkpoint": "openshelf.analysis.checkpoints.opening",

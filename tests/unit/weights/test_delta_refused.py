@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import tracemalloc
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -76,6 +77,17 @@ def test_a_flipped_bit_is_found(made: Path, tmp_path: Path, place: float, bit: i
     content = bytearray((made / "delta").read_bytes())
     content[int(place * len(content))] ^= 1 << bit
     _refused(made, bytes(content), tmp_path / "here")
+
+
+def test_what_is_damaged_is_found_before_anything_is_written(made: Path, tmp_path: Path) -> None:
+    content = bytearray((made / "delta").read_bytes())
+    place = next(
+        info.start
+        for info in read_safetensors_header(in_memory(bytes(content))).tensors
+        if info.name == "data:tensor:b"
+    )
+    content[place + 10] ^= 1
+    assert "what it holds for tensor:b has changed" in _refused(made, bytes(content), tmp_path / "here")
 
 
 def test_a_flip_of_any_byte_of_the_header_is_found(made: Path, tmp_path: Path) -> None:
@@ -253,5 +265,8 @@ def test_any_bytes_are_a_segment_of_the_right_length_or_none(
 def test_a_segment_that_inflates_without_end_is_cut_short() -> None:
     bomb = zlib.compressobj(9, zlib.DEFLATED, -15)
     stored = bomb.compress(bytes(100_000_000)) + bomb.flush()
+    tracemalloc.start()
     with pytest.raises(BadSegment, match="just the 1,000 bytes"):
         segments.decode(Method.WHOLE, stored, 1000, None, 1)
+    assert tracemalloc.get_traced_memory()[1] < 1_000_000
+    tracemalloc.stop()

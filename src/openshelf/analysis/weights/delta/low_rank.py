@@ -27,6 +27,8 @@ _GAP = 1.3
 _TILE = 1 << 20
 """Elements in memory at a time."""
 _SMALLEST = 64
+_LARGEST = 1e30
+"""Squared norm of a change whose products still fit float32."""
 Matrix = np.ndarray[Any, np.dtype[np.float32]]
 
 
@@ -45,9 +47,12 @@ def find(new: CutModel, piece: Piece, expected: Expectation, max_error: float | 
             yield top, _change(new, piece, expected, top, min(top + step, rows), columns)
 
     with np.errstate(all="ignore"):
-        if not _worth_it(new, piece, expected, rows, columns, max_error):
+        try:
+            if not _worth_it(new, piece, expected, rows, columns, max_error):
+                return None
+            found = _decompose(tiles, rows, columns)
+        except np.linalg.LinAlgError:
             return None
-        found = _decompose(tiles, rows, columns)
     if found is None:
         return None
     left, values, right, total = found
@@ -95,14 +100,35 @@ def _decompose(
     for top, tile in tiles():
         total += float(np.square(tile, dtype=np.float64).sum())
         sketch[top : top + len(tile)] = tile @ seeds
-    if not np.isfinite(total):
+    if not total < _LARGEST:
         return None
-    seeds = np.linalg.qr(_across(tiles, np.linalg.qr(sketch)[0], columns).T)[0]
+    seeds = _orthonormal(_across(tiles, _orthonormal(sketch), columns).T)
     for top, tile in tiles():
         sketch[top : top + len(tile)] = tile @ seeds
-    basis = np.linalg.qr(sketch)[0]
-    inner, values, right = np.linalg.svd(_across(tiles, basis, columns), full_matrices=False)
-    return basis @ inner, values, right, total
+    basis = _orthonormal(sketch)
+    core = _across(tiles, basis, columns)
+    squares, inner = _eigen(core @ core.T)
+    values = np.sqrt(squares).astype(np.float32)
+    left = (basis @ inner).astype(np.float32)
+    return left, values, ((inner.T @ core) * _inverse(values)[:, None]).astype(np.float32), total
+
+
+def _orthonormal(columns: Matrix) -> Matrix:
+    """Columns of the same span, by the eigenvectors of their products: far cheaper than QR where there are few."""
+    squares, turned = _eigen(columns.T @ columns)
+    found: Matrix = (columns @ (turned * _inverse(np.sqrt(squares)))).astype(np.float32)
+    return found
+
+
+def _eigen(products: Matrix) -> tuple[np.ndarray[Any, np.dtype[np.float64]], np.ndarray[Any, np.dtype[np.float64]]]:
+    """Eigenvalues, the largest first, and their vectors as columns."""
+    squares, vectors = np.linalg.eigh(products.astype(np.float64))
+    return np.maximum(squares[::-1], 0), vectors[:, ::-1]
+
+
+def _inverse(values: Any) -> Any:
+    """1 / values; 0 for those that are nothing beside the first."""
+    return np.where(values > values[0] * 1e-5, 1 / np.maximum(values, 1e-300), 0) if values[0] > 0 else values * 0
 
 
 def _across(tiles: Callable[[], Iterator[tuple[int, Matrix]]], basis: Matrix, columns: int) -> Matrix:
