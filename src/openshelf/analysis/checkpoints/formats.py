@@ -28,6 +28,7 @@ _READERS: tuple[str, ...] = (
     "tensorflow_saved_model",
     "keras_h5",
     "tflite",
+    "orbax",
     "keras_v3",
     "pytorch_zip",
     "pytorch_legacy",
