@@ -23,6 +23,7 @@ from schemathesis.specs.openapi.checks import (
 SECONDS_FOR_AN_ANSWER = 60.0
 # Never answered with success here: what the description says of them is checked all the same.
 _DELIBERATE = (501,)
+URI_TOO_LONG = 414
 _CONFORMANCE = [content_type_conformance, response_schema_conformance, status_code_conformance]
 
 
@@ -137,6 +138,8 @@ def _ask(
 
 
 def _failures(case: Any, response: Any) -> Iterator[Failure]:
+    if response.status_code == URI_TOO_LONG:
+        return  # said by the HTTP library, before any route is looked for
     checks = list(_CONFORMANCE)
     if response.status_code not in _DELIBERATE:
         checks.append(not_a_server_error)

@@ -67,7 +67,8 @@ class Operation:
             "parameters": [*path_parameters(self.path), *self._query(), *self._headers()],
             "responses": {
                 **{str(status): answer(content) for status, content in self.answers.items()},
-                **({} if self.is_public else {"4XX": answer(self.error, "What is wrong with the request.")}),
+                # Addresses that no route takes, such as those of an unknown kind of repo, are answered as JSON.
+                **({} if self.is_public else {"4XX": answer({**ERROR, **self.error}, "What is wrong with it.")}),
             },
         }
         if self.description:
