@@ -172,3 +172,12 @@ def test_what_is_no_weight_stays_apart(tmp_path: Path) -> None:
     assert "beside the weights; --all shows them" in shown
     assert not any(name in shown for name in constants)
     assert all(name in inspect(tmp_path, "--all").out for name in constants)
+
+
+def test_what_an_optimiser_keeps_stands_apart(tmp_path: Path) -> None:
+    label = next(label for label in every() if label.startswith("keras") and "weights" not in label)
+    [(name, content)] = every()[label]().items()
+    (tmp_path / name).write_bytes(content)
+    said = inspect(tmp_path / name, "--json").json
+    assert [found["name"] for found in said["optimizer"]] == ["optimizer_weights/adam/momentum"]
+    assert "optimizer" not in {found.get("role") for found in said["tensors"]}

@@ -13,7 +13,7 @@ from openshelf.analysis.checkpoints.statistics import Statistics
 
 
 def values(checkpoint: Checkpoint) -> dict[str, Any]:
-    """All that is known without reading values of tensors."""
+    """All that is known without reading values of tensors; what an optimiser keeps stands apart from the model."""
     return {
         "format": checkpoint.format,
         "source": checkpoint.source.label,
@@ -22,7 +22,8 @@ def values(checkpoint: Checkpoint) -> dict[str, Any]:
         "metadata": _safe(checkpoint.metadata),
         "problems": list(checkpoint.problems),
         "others": list(checkpoint.others),
-        "tensors": [tensor_values(tensor) for tensor in checkpoint.tensors],
+        "tensors": [tensor_values(found) for found in checkpoint.tensors if found.role is not Role.OPTIMIZER],
+        "optimizer": [tensor_values(found) for found in checkpoint.tensors if found.role is Role.OPTIMIZER],
     }
 
 
