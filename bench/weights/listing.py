@@ -48,8 +48,11 @@ def measure(options: Options, folder: Path) -> Result:
     single = folder / "single.safetensors"
     many = {f"model.layers.{number}.weight": (8,) for number in range(10_000)}
     write(single, shapes_of(4_000_000) | many, Values())
+    model, shapes = folder / "model.safetensors", shapes_of(options.size)
+    write(model, shapes, Values())
     cases = {
         f"{size / 1e9:.0f} GB in 100 shards, {tensors} tensors": shards,
+        f"one file of {model.stat().st_size / 1e9:.1f} GB, {len(shapes)} tensors": model,
         f"one file, {len(many) + len(shapes_of(4_000_000)):,} tensors": single,
     }
     rows, result = [], Result()

@@ -11,6 +11,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import prod
+from operator import attrgetter
 from typing import Any
 
 from openshelf.analysis.files.ranges import RangeReader, UnreadableFile
@@ -70,6 +71,9 @@ class SafetensorsHeader:
         return dict(sorted(found.items(), key=lambda item: -item[1][2]))
 
 
+_PLACE = attrgetter("start", "end")
+
+
 class DuplicateName(UnreadableFile):
     """A name that stands twice in the header: readers would disagree on which tensor it means."""
 
@@ -90,12 +94,8 @@ def read_safetensors_header(ranges: RangeReader) -> SafetensorsHeader:
     metadata = _metadata(entries.pop(METADATA, {}))
     if len(entries) > MAX_TENSORS:
         raise UnreadableFile(f"it names {len(entries):,} tensors; this hub reads up to {MAX_TENSORS:,}")
-    tensors = sorted((_tensor(name, entry, start) for name, entry in entries.items()), key=_place)
+    tensors = sorted([_tensor(name, entry, start) for name, entry in entries.items()], key=_PLACE)
     return SafetensorsHeader(tuple(tensors), metadata, length, tuple(_problems(tensors, start, ranges.size)))
-
-
-def _place(tensor: TensorInfo) -> tuple[int, int]:
-    return tensor.start, tensor.end
 
 
 def _entries(header: bytes) -> dict[str, Any]:
@@ -138,25 +138,37 @@ def _metadata(found: Any) -> dict[str, str]:
 
 
 def _tensor(name: str, entry: Any, start: int) -> TensorInfo:
-    def wrong(why: str) -> UnreadableFile:
-        return UnreadableFile(f"the tensor {name[:200]!r} in the header {why}")
-
-    if not isinstance(entry, dict):
-        raise wrong("is not an object")
-    dtype, shape, offsets = entry.get("dtype"), entry.get("shape"), entry.get("data_offsets")
-    if not isinstance(dtype, str):
-        raise wrong("has no dtype")
-    if not isinstance(shape, list) or len(shape) > MAX_DIMENSIONS or not all(_is_size(side) for side in shape):
-        raise wrong("has no proper shape")
-    if not isinstance(offsets, list) or len(offsets) != 2 or not all(_is_size(place) for place in offsets):
-        raise wrong("has no proper data_offsets")
+    try:
+        dtype, shape, offsets = entry["dtype"], entry["shape"], entry["data_offsets"]
+    except (TypeError, KeyError):
+        raise _wrong(name, _missing(entry)) from None
+    if type(dtype) is not str:
+        raise _wrong(name, "has no dtype")
+    if type(shape) is not list or len(shape) > MAX_DIMENSIONS or not _are_sizes(shape):
+        raise _wrong(name, "has no proper shape")
+    if type(offsets) is not list or len(offsets) != 2 or not _are_sizes(offsets):
+        raise _wrong(name, "has no proper data_offsets")
     if offsets[0] > offsets[1]:
-        raise wrong("ends before it begins")
+        raise _wrong(name, "ends before it begins")
     return TensorInfo(name, dtype[:40], tuple(shape), start + offsets[0], start + offsets[1])
 
 
-def _is_size(value: Any) -> bool:
-    return type(value) is int and 0 <= value < 1 << 63
+def _wrong(name: str, why: str) -> UnreadableFile:
+    return UnreadableFile(f"the tensor {name[:200]!r} in the header {why}")
+
+
+def _missing(entry: Any) -> str:
+    if not isinstance(entry, dict):
+        return "is not an object"
+    missing = next(key for key in ("dtype", "shape", "data_offsets") if key not in entry)
+    return "has no dtype" if missing == "dtype" else f"has no proper {missing}"
+
+
+def _are_sizes(values: list[Any]) -> bool:
+    for value in values:  # noqa: SIM110 - a loop, because headers have many thousands of these
+        if type(value) is not int or not 0 <= value < 1 << 63:
+            return False
+    return True
 
 
 def _problems(tensors: list[TensorInfo], start: int, size: int) -> list[str]:
@@ -164,11 +176,11 @@ def _problems(tensors: list[TensorInfo], start: int, size: int) -> list[str]:
     found: list[str] = []
     place = start
     for tensor in tensors:
-        bits = BITS.get(tensor.dtype)
+        bits, parameters = BITS.get(tensor.dtype), prod(tensor.shape)
         if bits is None:
             found.append(f"{tensor.name}: the dtype {tensor.dtype} is not known")
-        elif tensor.parameters * bits != tensor.bytes * 8:
-            needed = (tensor.parameters * bits + 7) // 8
+        elif parameters * bits != (tensor.end - tensor.start) * 8:
+            needed = (parameters * bits + 7) // 8
             found.append(f"{tensor.name}: {needed:,} bytes are needed for its shape, {tensor.bytes:,} are given to it")
         if tensor.start != place:
             what = "overlap" if tensor.start < place else "a hole"

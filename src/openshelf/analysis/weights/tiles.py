@@ -22,6 +22,9 @@ _BITS: dict[int, np.dtype[Any]] = {size: np.dtype(f"u{size}") for size in (1, 2,
 # Below it squares of the type may have been rounded to zero in a sum that matters.
 _SMALLEST = {_FLOAT32: 1e-30, _FLOAT64: 1e-280}
 
+_ALIKE = 16.0
+"""Where squares differ by less, the product of two vectors follows from them without losing digits."""
+
 
 @dataclass(slots=True)
 class Sums:
@@ -116,15 +119,19 @@ def compare(first: Array, second: Array, differing: Array | None, buffers: Buffe
         differing = differing_bits(before, after, buffers)
     flips = _flips(differing, before, after, buffers)
     squares_before, squares_after = float(np.dot(before, before)), float(np.dot(after, after))
-    product = float(np.dot(before, after))
     change = np.subtract(after, before, out=after)
     squares_change = float(np.dot(change, change))
     if not all(_is_safe(total, buffers.wide) for total in (squares_before, squares_after, squares_change)):
         return exact(first, second)
-    return Sums(
-        count, 0, 0, count, squares_before, squares_after, squares_change, product,
-        float(np.dot(change, buffers.ones[:count])), max(float(change.max()), -float(change.min())), flips,
-    )  # fmt: skip
+    found = Sums(count, 0, 0, count, squares_before, squares_after, squares_change)
+    found.flips, found.shift = flips, float(np.dot(change, buffers.ones[:count]))
+    found.max_abs = max(float(change.max()), -float(change.min()))
+    if 1 / _ALIKE < squares_after / squares_before < _ALIKE:
+        found.product = (squares_before + squares_after - squares_change) / 2
+    else:
+        widen(second, after)
+        found.product = float(np.dot(before, after))
+    return found
 
 
 def exact(first: Array, second: Array) -> Sums:
