@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -160,6 +161,26 @@ def test_vocabulary_rows() -> None:
     assert one.rows.most_changed[0].relative_l2 == pytest.approx(np.sqrt(8) * 2 / np.linalg.norm(before[7]), rel=1e-5)
     assert one.values is not None
     assert (one.values.elements, one.values.changed) == (400, 16)
+
+
+@pytest.mark.parametrize(
+    ("tokenizer", "token"),
+    [
+        ({"model": {"vocab": {"a": 0, "moved": 3}}}, "moved"),
+        ({"model": {"vocab": [["a", 0.0], ["b", 0.0], ["c", 0.0], ["fourth", 0.0]]}}, "fourth"),
+        ({"model": {"vocab": {"a": 0}}, "added_tokens": [{"id": 3, "content": "<new>"}]}, "<new>"),
+        ({"model": {"vocab": {"a": "3"}}, "added_tokens": [{"id": "3"}, 7]}, None),
+        ([1], None),
+    ],
+)
+def test_rows_are_named_by_the_tokenizer(tmp_path: Path, tokenizer: object, token: str | None) -> None:
+    after = V.copy()
+    after[3] += 1
+    write(tmp_path / "model.safetensors", {"wte.weight": after})
+    (tmp_path / "tokenizer.json").write_text(json.dumps(tokenizer))
+    (one,) = diff(checkpoint({"wte.weight": V}), tmp_path / "model.safetensors").tensors
+    assert one.rows is not None
+    assert [(row.index, row.token) for row in one.rows.most_changed] == [(3, token)]
 
 
 def test_values_that_are_not_decoded_are_compared_by_bytes() -> None:

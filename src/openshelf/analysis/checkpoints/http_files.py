@@ -59,6 +59,8 @@ class HttpFile:
     client: HttpClient
     cache: BlockCache
     known_size: int | None = None
+    identity: str | None = None
+    """What no other content shares, as the hub states it."""
     _validator: str | None = field(default=None, init=False)
     _whole: bytes | None = field(default=None, init=False)
     _next: int = field(default=0, init=False)

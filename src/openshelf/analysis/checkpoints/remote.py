@@ -35,6 +35,7 @@ _MOST_PAGES = 10_000
 _AT_ONCE = 8
 _NEXT = re.compile(r'<([^<>]+)>\s*;\s*rel="?next"?')
 _COMMIT = re.compile(r"[0-9a-f]{40,64}\Z")
+_SHA256 = re.compile(r"[0-9a-f]{64}\Z")
 
 
 class NoSuchRepo(UnreadableCheckpoint):
@@ -47,13 +48,17 @@ class NotAHub(Unreachable):
 
 @dataclass(slots=True)
 class RemoteFiles:
-    """Files of a repo at one commit, or one file at an address; ``chosen`` is the file that was asked for, if any."""
+    """Files of a repo at one commit, or one file at an address; ``chosen`` is the file that was asked for, if any.
+
+    ``hashes`` are the SHA-256 of files as the hub states them, with the hub: another one may state what it likes.
+    """
 
     label: str
     client: HttpClient
     addresses: Mapping[str, str]
     known: Mapping[str, int]
     chosen: str | None = None
+    hashes: Mapping[str, str] = field(default_factory=dict)
     _cache: BlockCache = field(default_factory=BlockCache, init=False)
     _open: dict[str, HttpFile] = field(default_factory=dict, init=False)
 
@@ -66,7 +71,9 @@ class RemoteFiles:
         if name not in self._open:
             if name not in self.addresses:
                 raise UnreadableCheckpoint(name, f"there is no such file in {self.label}")
-            self._open[name] = HttpFile(name, self.addresses[name], self.client, self._cache, self.known.get(name))
+            self._open[name] = HttpFile(
+                name, self.addresses[name], self.client, self._cache, self.known.get(name), self.hashes.get(name)
+            )
         return self._open[name]
 
     def fetch_beginnings(self, names: Iterable[str], /) -> None:
@@ -147,7 +154,9 @@ def _repo(client: HttpClient, endpoint: str, reference: Reference, where: str) -
     start = len(folder) + 1 if folder else 0
     inside = sorted(path for path in entries if not folder or path.startswith(folder + "/"))
     addresses = {path[start:]: endpoint + reference.resolve(commit, path) for path in inside}
-    return RemoteFiles(str(reference), client, addresses, {path[start:]: entries[path] for path in inside}, chosen)
+    sizes = {path[start:]: entries[path].size for path in inside}
+    hashes = {path[start:]: f"{endpoint} {entries[path].sha256}" for path in inside if entries[path].sha256}
+    return RemoteFiles(str(reference), client, addresses, sizes, chosen, hashes)
 
 
 def _commit(client: HttpClient, endpoint: str, reference: Reference, where: str) -> str:
@@ -177,8 +186,22 @@ def _absent(endpoint: str, reference: Reference, error: Unreachable) -> str:
     )
 
 
-def _tree(client: HttpClient, root: str, folder: str) -> Iterator[tuple[str, int]]:
-    """Path and size of every file below ``folder``, page after page."""
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """A file in the list of a hub; ``sha256`` is empty where the hub does not state it."""
+
+    size: int
+    sha256: str
+
+
+def _sha256(entry: dict[str, Any]) -> str:
+    stored = entry.get("lfs")
+    found = stored.get("oid") if isinstance(stored, dict) else None
+    return found if isinstance(found, str) and _SHA256.match(found) else ""
+
+
+def _tree(client: HttpClient, root: str, folder: str) -> Iterator[tuple[str, _Entry]]:
+    """Path and facts of every file below ``folder``, page after page."""
     address = f"{root}{'/' + quote(folder, safe='') if folder else ''}?recursive=true"
     count = 0
     for _ in range(_MOST_PAGES):
@@ -189,7 +212,7 @@ def _tree(client: HttpClient, root: str, folder: str) -> Iterator[tuple[str, int
             size, parts = entry.get("size"), entry["path"].split("/")
             if entry.get("type") == "file" and isinstance(size, int) and size >= 0 and not {"", ".", ".."} & {*parts}:
                 count += 1
-                yield entry["path"], size
+                yield entry["path"], _Entry(size, _sha256(entry))
         if count > MAX_FILES:
             raise UnreadableCheckpoint(address, f"the repo has more than {MAX_FILES:,} files; name a folder of it")
         if not following:

@@ -27,6 +27,7 @@ from openshelf.analysis.weights.difference import (
 from openshelf.analysis.weights.headline import headline
 from openshelf.analysis.weights.pairing import Pairs
 from openshelf.analysis.weights.tiles import Sums
+from openshelf.analysis.weights.vocabulary import tokens_of
 
 MOST_ROWS = 10
 """How many of the rows that changed most are named."""
@@ -178,19 +179,21 @@ def _rows(one: Comparison) -> RowChange | None:
     rows = len(one.row_squares)
     squares = np.where(one.row_changed, np.nan_to_num(one.row_squares), -1)
     first = np.argsort(-squares, kind="stable")[:MOST_ROWS]
-    most = tuple(_row(one, int(index)) for index in first if one.row_changed[index])
+    changed = [int(index) for index in first if one.row_changed[index]]
+    tokens = tokens_of(one.after.checkpoint, one.after.tensor, changed) if changed else {}
+    most = tuple(_row(one, index, tokens.get(index)) for index in changed)
     sides = (one.before.tensor.shape[0], one.after.tensor.shape[0])
     return RowChange(rows, int(one.row_changed.sum()), max(sides[1] - rows, 0), max(sides[0] - rows, 0), most)
 
 
-def _row(one: Comparison, index: int) -> Row:
+def _row(one: Comparison, index: int, token: str | None) -> Row:
     assert one.row_squares is not None
     length = math.sqrt(max(float(np.nan_to_num(one.row_squares[index])), 0.0))
     if not one.before.streams:
-        return Row(index, length, None)
+        return Row(index, length, None, token)
     former = one.before.read(index * one.columns, (index + 1) * one.columns).astype(np.float64)
     norm = float(np.linalg.norm(former))
-    return Row(index, length, length / norm if norm and math.isfinite(norm) else None)
+    return Row(index, length, length / norm if norm and math.isfinite(norm) else None, token)
 
 
 def _totals(tensors: Sequence[TensorDifference], sums: Mapping[str, Sums]) -> Totals:

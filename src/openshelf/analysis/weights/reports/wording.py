@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from openshelf.analysis.weights.difference import ModelDifference, Status, Structure, TensorDifference
+from openshelf.analysis.weights.difference import ModelDifference, Row, Status, Structure, TensorDifference
 from openshelf.analysis.weights.headline import counted, percent
 
 DASH = "–"
@@ -73,7 +73,7 @@ def notes(one: TensorDifference) -> str:
     if one.rows and (one.rows.added or one.rows.removed):
         found.append(f"{one.rows.added:,} rows added" if one.rows.added else f"{one.rows.removed:,} rows removed")
     if one.rows and one.rows.changed:
-        found.append(f"{one.rows.changed:,} of {one.rows.common:,} rows changed")
+        found.append(f"{one.rows.changed:,} of {one.rows.common:,} rows changed{_named(one.rows.most_changed)}")
     values = one.values
     if values and (values.nan_before or values.nan_after):
         found.append(f"NaN {values.nan_before:,} → {values.nan_after:,}")
@@ -86,6 +86,12 @@ def notes(one: TensorDifference) -> str:
     if one.note:
         found.append(one.note)
     return "; ".join(found)
+
+
+def _named(rows: Sequence[Row]) -> str:
+    """The rows that changed most, by their tokens where they are known, else by number."""
+    shown = [f"{printable(row.token, 24)!r}" if row.token is not None else f"{row.index:,}" for row in rows[:3]]
+    return f", most {', '.join(shown)}" if shown else ""
 
 
 def relative(one: TensorDifference) -> str:
