@@ -7,7 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from openshelf.analysis.checkpoints import gguf_header, npy_header, safetensors_header, shard_index
+from openshelf.analysis.checkpoints.headers import gguf as gguf_header
+from openshelf.analysis.checkpoints.headers import npy as npy_header
+from openshelf.analysis.checkpoints.headers import safetensors as safetensors_header
+from openshelf.analysis.checkpoints.headers import shard_index
 from openshelf.analysis.files import archives, images, json_tree, notebooks, sniffing, texts
 from openshelf.analysis.files.ranges import BoundedReader, RangeReader, UnreadableFile, in_memory
 from openshelf.analysis.files.sniffing import Kind, Sniffed

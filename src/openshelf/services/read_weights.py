@@ -7,8 +7,8 @@ from itertools import islice
 import structlog
 
 from openshelf.analysis.checkpoints.checkpoint import Listing, facts_of
+from openshelf.analysis.checkpoints.headers.safetensors import read_safetensors_header
 from openshelf.analysis.checkpoints.opening import open_files
-from openshelf.analysis.checkpoints.safetensors_header import read_safetensors_header
 from openshelf.analysis.files.ranges import UnreadableFile
 from openshelf.domain.tree import Blob
 from openshelf.services.accept import record_head

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import struct
 
-from openshelf.analysis.checkpoints.gguf_header import read_gguf_header
-from openshelf.analysis.checkpoints.npy_header import read_npy_header
-from openshelf.analysis.checkpoints.safetensors_header import read_safetensors_header
-from openshelf.analysis.checkpoints.shard_index import read_shard_index
+from openshelf.analysis.checkpoints.headers.gguf import read_gguf_header
+from openshelf.analysis.checkpoints.headers.npy import read_npy_header
+from openshelf.analysis.checkpoints.headers.safetensors import read_safetensors_header
+from openshelf.analysis.checkpoints.headers.shard_index import read_shard_index
 from openshelf.analysis.files.ranges import UnreadableFile, in_memory
 from tests.fuzz.material import gguf, npy, safetensors
 from tests.fuzz.target import Target

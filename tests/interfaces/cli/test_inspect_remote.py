@@ -14,7 +14,7 @@ from safetensors.numpy import save, save_file
 
 from openshelf.analysis.checkpoints.errors import UnreadableCheckpoint
 from openshelf.analysis.checkpoints.opening import open_checkpoint
-from openshelf.analysis.checkpoints.remote import RemoteFiles
+from openshelf.analysis.checkpoints.remote.opening import RemoteFiles
 from tests.interfaces.cli.test_inspect import inspect
 from tests.interfaces.conftest import World
 

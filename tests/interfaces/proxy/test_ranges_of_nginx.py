@@ -16,7 +16,7 @@ from safetensors.numpy import save_file
 
 from openshelf.analysis.checkpoints.errors import UnreadableCheckpoint
 from openshelf.analysis.checkpoints.opening import open_checkpoint
-from openshelf.analysis.checkpoints.remote import RemoteFiles
+from openshelf.analysis.checkpoints.remote.opening import RemoteFiles
 from tests.interfaces.proxy.nginx import free_port
 
 pytestmark = pytest.mark.skipif(not shutil.which("nginx"), reason="nginx is not installed")

@@ -19,7 +19,7 @@ from openshelf.analysis.checkpoints.checkpoint import Checkpoint
 from openshelf.analysis.checkpoints.dtypes import of_ggml
 from openshelf.analysis.checkpoints.errors import UnreadableCheckpoint, UnreadableValues
 from openshelf.analysis.checkpoints.files import HeldFiles
-from openshelf.analysis.checkpoints.gguf_header import TYPES
+from openshelf.analysis.checkpoints.headers.gguf import TYPES
 from openshelf.analysis.checkpoints.opening import open_checkpoint, open_files
 from tests.unit.checkpoints.makers.gguf import MAKERS, PAIRS, Made, every_type, split, whole
 

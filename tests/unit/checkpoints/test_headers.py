@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from openshelf.analysis.checkpoints.gguf_header import read_gguf_header
-from openshelf.analysis.checkpoints.npy_header import read_npy_header
-from openshelf.analysis.checkpoints.safetensors_header import BITS, MAX_HEADER, DuplicateName, read_safetensors_header
-from openshelf.analysis.checkpoints.shard_index import read_shard_index
+from openshelf.analysis.checkpoints.headers.gguf import read_gguf_header
+from openshelf.analysis.checkpoints.headers.npy import read_npy_header
+from openshelf.analysis.checkpoints.headers.safetensors import BITS, MAX_HEADER, DuplicateName, read_safetensors_header
+from openshelf.analysis.checkpoints.headers.shard_index import read_shard_index
 from openshelf.analysis.files.ranges import BoundedReader, UnreadableFile, in_memory
 
 SAMPLES = Path(__file__).parents[4] / "shared/samples/formats"

@@ -14,10 +14,10 @@ from safetensors.numpy import save
 
 from openshelf.analysis.checkpoints.checkpoint import Checkpoint
 from openshelf.analysis.checkpoints.errors import UnreadableCheckpoint
-from openshelf.analysis.checkpoints.http_client import HttpClient
-from openshelf.analysis.checkpoints.http_files import MOST_WHOLE, BlockCache, HttpFile
 from openshelf.analysis.checkpoints.opening import open_checkpoint
-from openshelf.analysis.checkpoints.remote import RemoteFiles
+from openshelf.analysis.checkpoints.remote.http_client import HttpClient
+from openshelf.analysis.checkpoints.remote.http_files import MOST_WHOLE, BlockCache, HttpFile
+from openshelf.analysis.checkpoints.remote.opening import RemoteFiles
 from tests.unit.checkpoints.serving import Place, Site, serving
 
 CONTENT = bytes(np.random.default_rng(0).integers(0, 256, 5_000_000, np.uint8))

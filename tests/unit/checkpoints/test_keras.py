@@ -13,8 +13,8 @@ import pytest
 from openshelf.analysis.checkpoints.checkpoint import Checkpoint, Role
 from openshelf.analysis.checkpoints.errors import UnreadableCheckpoint
 from openshelf.analysis.checkpoints.files import HeldFile, HeldFiles
-from openshelf.analysis.checkpoints.hdf5 import read_hdf5
-from openshelf.analysis.checkpoints.keras_config import read_config
+from openshelf.analysis.checkpoints.hdf5.keras_config import read_config
+from openshelf.analysis.checkpoints.hdf5.reading import read_hdf5
 from openshelf.analysis.checkpoints.opening import open_checkpoint, open_files
 from openshelf.analysis.files.ranges import UnreadableFile
 from tests.unit.checkpoints.makers import keras as maker

@@ -17,7 +17,7 @@ from onnx import TensorProto, helper, numpy_helper
 from openshelf.analysis.checkpoints.checkpoint import Checkpoint, Role
 from openshelf.analysis.checkpoints.errors import UnreadableCheckpoint, UnreadableValues
 from openshelf.analysis.checkpoints.files import HeldFiles
-from openshelf.analysis.checkpoints.onnx_types import DTYPES
+from openshelf.analysis.checkpoints.onnx.types import DTYPES
 from openshelf.analysis.checkpoints.opening import open_checkpoint, open_files
 from openshelf.analysis.checkpoints.readers.onnx import matches, read
 from tests.unit.checkpoints.makers.onnx import (

@@ -17,10 +17,10 @@ from hypothesis import strategies as st
 from openshelf.analysis.checkpoints.checkpoint import Role
 from openshelf.analysis.checkpoints.errors import UnreadableCheckpoint
 from openshelf.analysis.checkpoints.files import HeldFile
-from openshelf.analysis.checkpoints.pickle_machine import read_pickle
-from openshelf.analysis.checkpoints.pickle_opcodes import OPCODES
-from openshelf.analysis.checkpoints.pickle_values import Collection, Opaque, Pairs, Pickle, Span, Token
-from openshelf.analysis.checkpoints.pickle_walk import Walk
+from openshelf.analysis.checkpoints.pickles.machine import read_pickle
+from openshelf.analysis.checkpoints.pickles.opcodes import OPCODES
+from openshelf.analysis.checkpoints.pickles.values import Collection, Opaque, Pairs, Pickle, Span, Token
+from openshelf.analysis.checkpoints.pickles.walk import Walk
 
 LEAVES = st.one_of(
     st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False), st.text(), st.binary(max_size=400)

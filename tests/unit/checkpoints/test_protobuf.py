@@ -6,9 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from openshelf.analysis.checkpoints.errors import UnreadableCheckpoint
-from openshelf.analysis.checkpoints.files import HeldFile
-from openshelf.analysis.checkpoints.protobuf import (
+from openshelf.analysis.checkpoints.containers.protobuf import (
     BYTES,
     FIXED32,
     MAX_DEPTH,
@@ -19,6 +17,8 @@ from openshelf.analysis.checkpoints.protobuf import (
     unpacked_varints,
     zigzag,
 )
+from openshelf.analysis.checkpoints.errors import UnreadableCheckpoint
+from openshelf.analysis.checkpoints.files import HeldFile
 
 onnx = pytest.importorskip("onnx", reason="the protobuf of onnx writes the messages")
 NUMBERS = st.integers(-(1 << 63), (1 << 63) - 1)

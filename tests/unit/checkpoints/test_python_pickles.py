@@ -132,7 +132,7 @@ def test_what_is_cut_off_is_refused(content: bytes, words: str, tmp_path: Path) 
 
 
 def test_a_packed_bomb_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("openshelf.analysis.checkpoints.packed_pickles.MAX_UNPACKED", 1 << 20)
+    monkeypatch.setattr("openshelf.analysis.checkpoints.pickles.packed.MAX_UNPACKED", 1 << 20)
     for name, pack in sklearn.PACKERS.items():
         (tmp_path / name).write_bytes(pack(pickled(["a" * 3_000_000])))
         with pytest.raises(UnreadableCheckpoint, match=r"unpacks to more than"):

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from openshelf.analysis.checkpoints import settings
-from openshelf.analysis.checkpoints.references import Reference, parse_address, parse_reference
+from openshelf.analysis.checkpoints.remote import settings
+from openshelf.analysis.checkpoints.remote.references import Reference, parse_address, parse_reference
 
 HUB = "https://hub.example/shelf"
 

@@ -13,11 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from openshelf.analysis.checkpoints.checkpoint import Checkpoint, Role
-from openshelf.analysis.checkpoints.crc32c import crc32c, masked
 from openshelf.analysis.checkpoints.errors import UnreadableCheckpoint
 from openshelf.analysis.checkpoints.files import HeldFiles
 from openshelf.analysis.checkpoints.opening import open_checkpoint, open_files
-from openshelf.analysis.checkpoints.snappy import unpack
+from openshelf.analysis.checkpoints.tensorflow.crc32c import crc32c, masked
+from openshelf.analysis.checkpoints.tensorflow.snappy import unpack
 from openshelf.analysis.files.ranges import UnreadableFile
 from tests.fuzz.mutations import mutated
 from tests.unit.checkpoints.hostile import take

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from openshelf.analysis.checkpoints.checkpoint import Checkpoint
+from openshelf.analysis.checkpoints.containers.flatbuffer import MAX_TEXTS, FlatBuffer
 from openshelf.analysis.checkpoints.errors import UnreadableCheckpoint
 from openshelf.analysis.checkpoints.files import HeldFile, HeldFiles
-from openshelf.analysis.checkpoints.flatbuffer import MAX_TEXTS, FlatBuffer
 from openshelf.analysis.checkpoints.opening import open_checkpoint, open_files
 from tests.unit.checkpoints.makers import tflite as maker
 

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from openshelf.analysis.checkpoints.containers.zip_directory import member_bytes, read_member, read_zip
 from openshelf.analysis.checkpoints.errors import UnreadableCheckpoint
 from openshelf.analysis.checkpoints.files import HeldFile
-from openshelf.analysis.checkpoints.zip_directory import member_bytes, read_member, read_zip
 
 
 class Unseekable(io.RawIOBase):

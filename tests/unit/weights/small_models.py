@@ -8,7 +8,7 @@ from pathlib import Path
 
 from hypothesis import strategies as st
 
-from openshelf.analysis.checkpoints.safetensors_header import BITS
+from openshelf.analysis.checkpoints.headers.safetensors import BITS
 
 Stored = tuple[str, tuple[int, ...], bytes]
 """The dtype as safetensors names it, the shape, the bytes."""

@@ -19,8 +19,8 @@ from hypothesis import strategies as st
 from safetensors.numpy import save
 
 from openshelf.analysis.checkpoints.errors import UnreadableCheckpoint
+from openshelf.analysis.checkpoints.headers.safetensors import read_safetensors_header
 from openshelf.analysis.checkpoints.opening import open_checkpoint
-from openshelf.analysis.checkpoints.safetensors_header import read_safetensors_header
 from openshelf.analysis.files.ranges import in_memory
 from openshelf.analysis.weights.delta import segments
 from openshelf.analysis.weights.delta.apply import apply

@@ -9,12 +9,12 @@ import numpy as np
 
 from openshelf.analysis.checkpoints import dtypes
 from openshelf.analysis.checkpoints.checkpoint import Array
+from openshelf.analysis.checkpoints.containers.zip_directory import ZipMember, member_bytes
 from openshelf.analysis.checkpoints.errors import UnreadableValues
 from openshelf.analysis.checkpoints.files import OpenFile
-from openshelf.analysis.checkpoints.packed_pickles import unpacked
-from openshelf.analysis.checkpoints.pickle_values import Span
-from openshelf.analysis.checkpoints.stored_arrays import Packed, Storage, StoredArray
-from openshelf.analysis.checkpoints.zip_directory import ZipMember, member_bytes
+from openshelf.analysis.checkpoints.pickles.packed import unpacked
+from openshelf.analysis.checkpoints.pickles.stored_arrays import Packed, Storage, StoredArray
+from openshelf.analysis.checkpoints.pickles.values import Span
 
 MAX_DENSE = 1 << 30
 """Bytes of a sparse array that is written out."""

@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from posixpath import basename, splitext
 
-from openshelf.analysis.checkpoints.shard_index import ENDING
+from openshelf.analysis.checkpoints.headers.shard_index import ENDING
 
 # Of several files that hold the whole model each, the first by this order is it.
 _LIKELY = (

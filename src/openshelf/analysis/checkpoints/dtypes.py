@@ -14,7 +14,7 @@ from math import prod
 import ml_dtypes
 import numpy as np
 
-from openshelf.analysis.checkpoints.gguf_header import TYPES as _GGML
+from openshelf.analysis.checkpoints.headers.gguf import TYPES as _GGML
 
 _BITS: Mapping[str, int] = {
     "bool": 8, "int8": 8, "uint8": 8, "int16": 16, "uint16": 16, "int32": 32, "uint32": 32, "int64": 64, "uint64": 64,

@@ -21,8 +21,8 @@ from openshelf.analysis.checkpoints.checkpoint import Listing
 from openshelf.analysis.checkpoints.errors import UnknownFormat, UnreadableCheckpoint
 from openshelf.analysis.checkpoints.files import Distant, Files
 from openshelf.analysis.checkpoints.formats import format_of, read_file
+from openshelf.analysis.checkpoints.headers.shard_index import MAX_BYTES
 from openshelf.analysis.checkpoints.readers.gguf import parts_of_one
-from openshelf.analysis.checkpoints.shard_index import MAX_BYTES
 
 MAX_TENSORS = 1_000_000
 _STATE = re.compile(r'^model_checkpoint_path: "([^"\n]+)"', re.MULTILINE)

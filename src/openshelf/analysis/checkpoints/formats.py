@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
 
-from openshelf.analysis.checkpoints.byte_cursor import Malformed
 from openshelf.analysis.checkpoints.checkpoint import Listing
+from openshelf.analysis.checkpoints.containers.byte_cursor import Malformed
 from openshelf.analysis.checkpoints.errors import UnknownFormat, UnreadableCheckpoint
 from openshelf.analysis.checkpoints.files import Files, OpenFile
 from openshelf.analysis.files.ranges import UnreadableFile

@@ -10,7 +10,7 @@ from openshelf.analysis.checkpoints.facts import with_neighbours
 from openshelf.analysis.checkpoints.files import Files, LocalFiles
 from openshelf.analysis.checkpoints.folders import Found, read_folder
 from openshelf.analysis.checkpoints.formats import read_file
-from openshelf.analysis.checkpoints.references import is_address
+from openshelf.analysis.checkpoints.remote.references import is_address
 
 
 def open_checkpoint(where: str | Path, *, endpoint: str | None = None, token: str | None = None) -> Checkpoint:
@@ -28,7 +28,7 @@ def open_checkpoint(where: str | Path, *, endpoint: str | None = None, token: st
     path = Path(where)
     if isinstance(where, str) and (is_address(where) or not _exists(path)):
         # Loaded here alone: whoever reads local files needs no HTTP.
-        from openshelf.analysis.checkpoints.remote import open_remote
+        from openshelf.analysis.checkpoints.remote.opening import open_remote
 
         found = open_remote(where, endpoint, token)
         return _opened(found, is_folder=found.chosen is None, first=found.chosen)

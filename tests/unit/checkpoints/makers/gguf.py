@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from openshelf.analysis.checkpoints.gguf_header import TYPES
+from openshelf.analysis.checkpoints.headers.gguf import TYPES
 
 KINDS = {"u32": (4, "I"), "i64": (11, "q"), "f32": (6, "f"), "bool": (7, "?"), "text": (8, ""), "u8": (0, "B")}
 

@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 import pyarrow as pa
 
-from openshelf.analysis.checkpoints.crc32c import crc32c, masked
-from openshelf.analysis.checkpoints.tensorflow_bundle import Slice, slice_key
+from openshelf.analysis.checkpoints.tensorflow.bundle import Slice, slice_key
+from openshelf.analysis.checkpoints.tensorflow.crc32c import crc32c, masked
 
 MAGIC = bytes.fromhex("57fb808b247547db")
 NUMBERS = {"float32": 1, "int32": 3, "string": 7, "int64": 9, "bfloat16": 14, "int4": 29}

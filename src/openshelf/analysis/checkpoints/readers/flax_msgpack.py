@@ -14,14 +14,14 @@ from typing import Any
 
 import numpy as np
 
-from openshelf.analysis.checkpoints import msgpack_walk
-from openshelf.analysis.checkpoints.byte_cursor import ByteCursor, Malformed, check_shape
 from openshelf.analysis.checkpoints.checkpoint import RAW, Array, Listing, Role, Tensor
+from openshelf.analysis.checkpoints.containers import msgpack_walk
+from openshelf.analysis.checkpoints.containers.byte_cursor import ByteCursor, Malformed, check_shape
+from openshelf.analysis.checkpoints.containers.msgpack_walk import Head, Kind
 from openshelf.analysis.checkpoints.dtypes import bits, is_packed, numpy_dtype, stored_bytes
 from openshelf.analysis.checkpoints.errors import UnreadableValues
 from openshelf.analysis.checkpoints.files import Files, OpenFile
 from openshelf.analysis.checkpoints.formats import Format
-from openshelf.analysis.checkpoints.msgpack_walk import Head, Kind
 from openshelf.analysis.files.ranges import UnreadableFile
 
 MAX_TENSORS = 200_000

@@ -1,4 +1,4 @@
-"""GGUF: metadata and a list of tensors, then the data (see ``gguf_header`` for the layout)."""
+"""GGUF: metadata and a list of tensors, then the data (see ``headers.gguf`` for the layout)."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from openshelf.analysis.checkpoints.dtypes import BLOCK_TYPES, bits, of_ggml
 from openshelf.analysis.checkpoints.errors import UnreadableCheckpoint, UnreadableValues
 from openshelf.analysis.checkpoints.files import Files, OpenFile
 from openshelf.analysis.checkpoints.formats import Format
-from openshelf.analysis.checkpoints.gguf_header import TYPES, GgufHeader, read_gguf_header
-from openshelf.analysis.checkpoints.gguf_values import as_json
+from openshelf.analysis.checkpoints.headers.gguf import TYPES, GgufHeader, read_gguf_header
+from openshelf.analysis.checkpoints.headers.gguf_values import as_json
 
 _AT_ONCE = 1 << 20
 """Elements that are dequantised together; the library takes some ten times their size while it works."""

@@ -18,8 +18,8 @@ from openshelf.analysis.checkpoints.checkpoint import Array, Listing, Role, Tens
 from openshelf.analysis.checkpoints.errors import UnreadableValues
 from openshelf.analysis.checkpoints.files import Files, OpenFile
 from openshelf.analysis.checkpoints.formats import Format
-from openshelf.analysis.checkpoints.hdf5 import Dataset, is_hdf5, read_hdf5, read_values
-from openshelf.analysis.checkpoints.keras_config import read_config
+from openshelf.analysis.checkpoints.hdf5.keras_config import read_config
+from openshelf.analysis.checkpoints.hdf5.reading import Dataset, is_hdf5, read_hdf5, read_values
 from openshelf.analysis.files.ranges import RangeReader, UnreadableFile
 
 WEIGHTS = "model_weights/"

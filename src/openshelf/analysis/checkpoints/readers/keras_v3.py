@@ -12,13 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from openshelf.analysis.checkpoints.checkpoint import Array, Listing, Tensor
-from openshelf.analysis.checkpoints.errors import UnreadableCheckpoint
-from openshelf.analysis.checkpoints.files import Files, HeldFile, OpenFile
-from openshelf.analysis.checkpoints.formats import Format
-from openshelf.analysis.checkpoints.hdf5 import read_hdf5
-from openshelf.analysis.checkpoints.keras_config import MAX_CONFIG, read_config
-from openshelf.analysis.checkpoints.readers.keras_h5 import ENCODINGS, tensors_of, values_of
-from openshelf.analysis.checkpoints.zip_directory import (
+from openshelf.analysis.checkpoints.containers.zip_directory import (
     ZipMember,
     is_zip,
     member_bytes,
@@ -26,6 +20,12 @@ from openshelf.analysis.checkpoints.zip_directory import (
     read_member,
     read_zip,
 )
+from openshelf.analysis.checkpoints.errors import UnreadableCheckpoint
+from openshelf.analysis.checkpoints.files import Files, HeldFile, OpenFile
+from openshelf.analysis.checkpoints.formats import Format
+from openshelf.analysis.checkpoints.hdf5.keras_config import MAX_CONFIG, read_config
+from openshelf.analysis.checkpoints.hdf5.reading import read_hdf5
+from openshelf.analysis.checkpoints.readers.keras_h5 import ENCODINGS, tensors_of, values_of
 from openshelf.analysis.files.ranges import RangeReader
 
 CONFIG, METADATA, WEIGHTS = "config.json", "metadata.json", "model.weights.h5"

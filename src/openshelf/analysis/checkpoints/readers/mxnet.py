@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from openshelf.analysis.checkpoints.byte_cursor import ByteCursor, Malformed, check_shape
 from openshelf.analysis.checkpoints.checkpoint import Array, Listing, Tensor
+from openshelf.analysis.checkpoints.containers.byte_cursor import ByteCursor, Malformed, check_shape
 from openshelf.analysis.checkpoints.dtypes import stored_bytes
 from openshelf.analysis.checkpoints.errors import UnreadableCheckpoint, UnreadableValues
 from openshelf.analysis.checkpoints.files import Files, OpenFile

@@ -12,14 +12,20 @@ from operator import mul
 
 import numpy as np
 
-from openshelf.analysis.checkpoints.byte_cursor import Malformed, check_shape
 from openshelf.analysis.checkpoints.checkpoint import BIG_ENDIAN, RAW, Array, Listing, Role, Tensor
+from openshelf.analysis.checkpoints.containers.byte_cursor import Malformed, check_shape
+from openshelf.analysis.checkpoints.containers.zip_directory import (
+    ZipMember,
+    is_zip,
+    member_bytes,
+    read_member,
+    read_zip,
+)
 from openshelf.analysis.checkpoints.dtypes import bits
 from openshelf.analysis.checkpoints.errors import UnreadableCheckpoint
 from openshelf.analysis.checkpoints.files import Files, OpenFile
 from openshelf.analysis.checkpoints.formats import Format
-from openshelf.analysis.checkpoints.npy_header import NpyHeader, read_npy_header
-from openshelf.analysis.checkpoints.zip_directory import ZipMember, is_zip, member_bytes, read_member, read_zip
+from openshelf.analysis.checkpoints.headers.npy import NpyHeader, read_npy_header
 from openshelf.analysis.files.ranges import UnreadableFile
 
 MAGIC = b"\x93NUMPY"

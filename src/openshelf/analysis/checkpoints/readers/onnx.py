@@ -8,13 +8,13 @@ from __future__ import annotations
 from typing import Any
 
 from openshelf.analysis.checkpoints.checkpoint import Listing, Role
+from openshelf.analysis.checkpoints.containers.protobuf import BYTES, VARINT, Field, Wire, signed
 from openshelf.analysis.checkpoints.errors import UnreadableCheckpoint
 from openshelf.analysis.checkpoints.files import Files, OpenFile
 from openshelf.analysis.checkpoints.formats import Format
 from openshelf.analysis.checkpoints.graph_facts import architecture
-from openshelf.analysis.checkpoints.onnx_graph import SPARSE, Graphs
-from openshelf.analysis.checkpoints.onnx_tensors import PROTOBUF, read_pair
-from openshelf.analysis.checkpoints.protobuf import BYTES, VARINT, Field, Wire, signed
+from openshelf.analysis.checkpoints.onnx.graph import SPARSE, Graphs
+from openshelf.analysis.checkpoints.onnx.tensors import PROTOBUF, read_pair
 
 _GRAPH = 7
 # The fields of a ModelProto and their wire types; a saved_model.pb has 1 and 2 alone, and 2 is no text there.

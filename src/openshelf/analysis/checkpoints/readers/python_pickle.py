@@ -11,13 +11,13 @@ from typing import Any
 from openshelf.analysis.checkpoints.checkpoint import Listing, Role
 from openshelf.analysis.checkpoints.files import Files, HeldFile, OpenFile
 from openshelf.analysis.checkpoints.formats import Format
-from openshelf.analysis.checkpoints.numpy_pickles import array_of, joblib_payload
-from openshelf.analysis.checkpoints.packed_pickles import looks_pickled, packing_of, unpacked
-from openshelf.analysis.checkpoints.pickle_machine import read_pickle
-from openshelf.analysis.checkpoints.pickle_values import Opaque, Pairs, Reference, Span, Token, Value
-from openshelf.analysis.checkpoints.pickle_walk import Unknown, Walk
-from openshelf.analysis.checkpoints.pickled_listing import listing_of, pickle_metadata
-from openshelf.analysis.checkpoints.stored_arrays import Packed, Storage, StoredArray
+from openshelf.analysis.checkpoints.pickles.arrays import array_of, joblib_payload
+from openshelf.analysis.checkpoints.pickles.listing import listing_of, pickle_metadata
+from openshelf.analysis.checkpoints.pickles.machine import read_pickle
+from openshelf.analysis.checkpoints.pickles.packed import looks_pickled, packing_of, unpacked
+from openshelf.analysis.checkpoints.pickles.stored_arrays import Packed, Storage, StoredArray
+from openshelf.analysis.checkpoints.pickles.values import Opaque, Pairs, Reference, Span, Token, Value
+from openshelf.analysis.checkpoints.pickles.walk import Unknown, Walk
 
 _MAX_OBJECTS_TOLD = 500
 Found = tuple[str, Role, StoredArray]

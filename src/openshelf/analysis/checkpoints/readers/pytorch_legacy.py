@@ -10,14 +10,14 @@ from openshelf.analysis.checkpoints.checkpoint import Listing
 from openshelf.analysis.checkpoints.errors import UnreadableCheckpoint
 from openshelf.analysis.checkpoints.files import Files, OpenFile
 from openshelf.analysis.checkpoints.formats import Format
-from openshelf.analysis.checkpoints.numpy_pickles import array_of
-from openshelf.analysis.checkpoints.pickle_machine import read_pickle
-from openshelf.analysis.checkpoints.pickle_values import Pickle, Token, Value
-from openshelf.analysis.checkpoints.pickle_walk import Walk
-from openshelf.analysis.checkpoints.pickled_listing import listing_of, pickle_metadata
-from openshelf.analysis.checkpoints.stored_arrays import Storage, StoredArray, bits
-from openshelf.analysis.checkpoints.torch_facts import with_facts
-from openshelf.analysis.checkpoints.torch_tensors import STORAGES, TorchObjects
+from openshelf.analysis.checkpoints.pickles.arrays import array_of
+from openshelf.analysis.checkpoints.pickles.listing import listing_of, pickle_metadata
+from openshelf.analysis.checkpoints.pickles.machine import read_pickle
+from openshelf.analysis.checkpoints.pickles.stored_arrays import Storage, StoredArray, bits
+from openshelf.analysis.checkpoints.pickles.values import Pickle, Token, Value
+from openshelf.analysis.checkpoints.pickles.walk import Walk
+from openshelf.analysis.checkpoints.torch.facts import with_facts
+from openshelf.analysis.checkpoints.torch.tensors import STORAGES, TorchObjects
 
 MAGIC = 0x1950A86A20F9469CFC6C
 _WRITTEN = (MAGIC.to_bytes(10, "little"), str(MAGIC).encode())

@@ -11,18 +11,18 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from openshelf.analysis.checkpoints.checkpoint import Listing
+from openshelf.analysis.checkpoints.containers.tar_members import is_tar, tar_members
 from openshelf.analysis.checkpoints.errors import UnreadableCheckpoint
 from openshelf.analysis.checkpoints.files import Files, OpenFile
 from openshelf.analysis.checkpoints.formats import Format
-from openshelf.analysis.checkpoints.numpy_pickles import array_of
-from openshelf.analysis.checkpoints.pickle_machine import read_pickle
-from openshelf.analysis.checkpoints.pickle_values import Opaque, Pickle, Reference, Token, Value
-from openshelf.analysis.checkpoints.pickle_walk import Unknown, Walk
-from openshelf.analysis.checkpoints.pickled_listing import listing_of, pickle_metadata
-from openshelf.analysis.checkpoints.stored_arrays import Storage, StoredArray, bits
-from openshelf.analysis.checkpoints.tar_members import is_tar, tar_members
-from openshelf.analysis.checkpoints.torch_facts import with_facts
-from openshelf.analysis.checkpoints.torch_tensors import STORAGES, Locate, TorchObjects
+from openshelf.analysis.checkpoints.pickles.arrays import array_of
+from openshelf.analysis.checkpoints.pickles.listing import listing_of, pickle_metadata
+from openshelf.analysis.checkpoints.pickles.machine import read_pickle
+from openshelf.analysis.checkpoints.pickles.stored_arrays import Storage, StoredArray, bits
+from openshelf.analysis.checkpoints.pickles.values import Opaque, Pickle, Reference, Token, Value
+from openshelf.analysis.checkpoints.pickles.walk import Unknown, Walk
+from openshelf.analysis.checkpoints.torch.facts import with_facts
+from openshelf.analysis.checkpoints.torch.tensors import STORAGES, Locate, TorchObjects
 
 MAX_COUNT = 100_000
 _MAX_DIMENSIONS = 64

@@ -8,16 +8,16 @@ from __future__ import annotations
 from typing import Any
 
 from openshelf.analysis.checkpoints.checkpoint import Listing, Role
+from openshelf.analysis.checkpoints.containers.zip_directory import is_zip, peek_directory
 from openshelf.analysis.checkpoints.files import Files, OpenFile
 from openshelf.analysis.checkpoints.formats import Format
-from openshelf.analysis.checkpoints.pickle_values import Pickle
-from openshelf.analysis.checkpoints.pickle_walk import Walk
-from openshelf.analysis.checkpoints.pickled_listing import listing_of, pickle_metadata
-from openshelf.analysis.checkpoints.stored_arrays import StoredArray
-from openshelf.analysis.checkpoints.torch_archive import TorchArchive, open_archive
-from openshelf.analysis.checkpoints.torch_facts import with_facts
-from openshelf.analysis.checkpoints.torch_script import ScriptRoles
-from openshelf.analysis.checkpoints.zip_directory import is_zip, peek_directory
+from openshelf.analysis.checkpoints.pickles.listing import listing_of, pickle_metadata
+from openshelf.analysis.checkpoints.pickles.stored_arrays import StoredArray
+from openshelf.analysis.checkpoints.pickles.values import Pickle
+from openshelf.analysis.checkpoints.pickles.walk import Walk
+from openshelf.analysis.checkpoints.torch.archive import TorchArchive, open_archive
+from openshelf.analysis.checkpoints.torch.facts import with_facts
+from openshelf.analysis.checkpoints.torch.script import ScriptRoles
 
 _MAX_CODE_TOLD = 1000
 

@@ -1,4 +1,4 @@
-"""safetensors: a JSON header, then the data (see ``safetensors_header`` for the layout)."""
+"""safetensors: a JSON header, then the data (see ``headers.safetensors`` for the layout)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from openshelf.analysis.checkpoints.checkpoint import Listing, Tensor
 from openshelf.analysis.checkpoints.errors import UnreadableCheckpoint
 from openshelf.analysis.checkpoints.files import Files, OpenFile
 from openshelf.analysis.checkpoints.formats import Format
-from openshelf.analysis.checkpoints.safetensors_header import FORMAT_MAX_HEADER, read_safetensors_header
+from openshelf.analysis.checkpoints.headers.safetensors import FORMAT_MAX_HEADER, read_safetensors_header
 
 DTYPES: Mapping[str, str] = {
     "BOOL": "bool", "U8": "uint8", "I8": "int8", "U16": "uint16", "I16": "int16", "U32": "uint32", "I32": "int32",

@@ -10,14 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from openshelf.analysis.checkpoints.checkpoint import Listing, Role
-from openshelf.analysis.checkpoints.errors import UnreadableCheckpoint
-from openshelf.analysis.checkpoints.files import Files, OpenFile
-from openshelf.analysis.checkpoints.formats import Format
-from openshelf.analysis.checkpoints.npy_header import read_npy_header
-from openshelf.analysis.checkpoints.numpy_pickles import named_type
-from openshelf.analysis.checkpoints.pickled_listing import listing_of
-from openshelf.analysis.checkpoints.stored_arrays import Storage, StoredArray, contiguous, fortran
-from openshelf.analysis.checkpoints.zip_directory import (
+from openshelf.analysis.checkpoints.containers.zip_directory import (
     ZipDirectory,
     ZipMember,
     is_zip,
@@ -26,6 +19,13 @@ from openshelf.analysis.checkpoints.zip_directory import (
     read_member,
     read_zip,
 )
+from openshelf.analysis.checkpoints.errors import UnreadableCheckpoint
+from openshelf.analysis.checkpoints.files import Files, OpenFile
+from openshelf.analysis.checkpoints.formats import Format
+from openshelf.analysis.checkpoints.headers.npy import read_npy_header
+from openshelf.analysis.checkpoints.pickles.arrays import named_type
+from openshelf.analysis.checkpoints.pickles.listing import listing_of
+from openshelf.analysis.checkpoints.pickles.stored_arrays import Storage, StoredArray, contiguous, fortran
 from openshelf.analysis.files.ranges import BoundedReader, UnreadableFile
 
 SCHEMA = "schema.json"

@@ -1,4 +1,4 @@
-"""TensorFlow checkpoints, version 2: an index (see ``tensorflow_bundle``), and data files beside it.
+"""TensorFlow checkpoints, version 2: an index (see ``tensorflow.bundle``), and data files beside it.
 
 ``PREFIX.index`` and ``PREFIX.data-00000-of-00001``; the tensors have the names that ``tf.train.list_variables`` gives.
 """
@@ -13,12 +13,10 @@ import numpy as np
 
 from openshelf.analysis.checkpoints import dtypes
 from openshelf.analysis.checkpoints.checkpoint import BIG_ENDIAN, RAW, Array, Decoder, Listing, Role, Tensor
-from openshelf.analysis.checkpoints.crc32c import crc32c, masked
 from openshelf.analysis.checkpoints.errors import UnreadableCheckpoint, UnreadableValues
 from openshelf.analysis.checkpoints.files import Files
 from openshelf.analysis.checkpoints.formats import Format
-from openshelf.analysis.checkpoints.sorted_table import is_table
-from openshelf.analysis.checkpoints.tensorflow_bundle import (
+from openshelf.analysis.checkpoints.tensorflow.bundle import (
     Bundle,
     Entry,
     extents,
@@ -26,7 +24,9 @@ from openshelf.analysis.checkpoints.tensorflow_bundle import (
     slice_key,
     stored_size,
 )  # fmt: skip
-from openshelf.analysis.checkpoints.tensorflow_types import ONE_IN_A_BYTE, one_in_a_byte
+from openshelf.analysis.checkpoints.tensorflow.crc32c import crc32c, masked
+from openshelf.analysis.checkpoints.tensorflow.sorted_table import is_table
+from openshelf.analysis.checkpoints.tensorflow.types import ONE_IN_A_BYTE, one_in_a_byte
 
 STRINGS = "tensorflow-strings"
 """Lengths as varints, a check sum of them, then the bytes of all."""

@@ -13,13 +13,13 @@ from posixpath import dirname, join
 from typing import Any
 
 from openshelf.analysis.checkpoints.checkpoint import Listing, Role, Tensor
+from openshelf.analysis.checkpoints.containers.protobuf import BYTES, VARINT, Field, Wire
 from openshelf.analysis.checkpoints.errors import UnreadableCheckpoint
 from openshelf.analysis.checkpoints.files import Files, OpenFile
 from openshelf.analysis.checkpoints.formats import Format
-from openshelf.analysis.checkpoints.protobuf import BYTES, VARINT, Field, Wire
 from openshelf.analysis.checkpoints.readers import tensorflow_checkpoint
-from openshelf.analysis.checkpoints.tensorflow_graph import PROTO_VALUES, Graph, proto_values, read_graph
-from openshelf.analysis.checkpoints.tensorflow_types import ONE_IN_A_BYTE, dtype_of, one_in_a_byte, read_shape
+from openshelf.analysis.checkpoints.tensorflow.graph import PROTO_VALUES, Graph, proto_values, read_graph
+from openshelf.analysis.checkpoints.tensorflow.types import ONE_IN_A_BYTE, dtype_of, one_in_a_byte, read_shape
 
 VARIABLES = "variables/variables.index"
 MAX_SIGNATURES = 200

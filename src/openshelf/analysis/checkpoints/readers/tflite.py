@@ -16,9 +16,9 @@ import numpy as np
 
 from openshelf.analysis.checkpoints import dtypes
 from openshelf.analysis.checkpoints.checkpoint import RAW, Array, Listing, Role, Tensor
+from openshelf.analysis.checkpoints.containers.flatbuffer import FlatBuffer, Table
 from openshelf.analysis.checkpoints.errors import UnreadableCheckpoint, UnreadableValues
 from openshelf.analysis.checkpoints.files import Files, OpenFile
-from openshelf.analysis.checkpoints.flatbuffer import FlatBuffer, Table
 from openshelf.analysis.checkpoints.formats import Format
 
 MAGIC = b"TFL3"

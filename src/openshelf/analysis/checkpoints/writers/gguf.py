@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from openshelf.analysis.checkpoints import dtypes
-from openshelf.analysis.checkpoints.gguf_header import TYPES
+from openshelf.analysis.checkpoints.headers.gguf import TYPES
 from openshelf.analysis.checkpoints.writers.placed import PlacedWriter
 from openshelf.analysis.checkpoints.writers.safetensors import NotWritable, PlannedTensor
 

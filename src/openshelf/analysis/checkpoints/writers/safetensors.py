@@ -16,8 +16,8 @@ from types import TracebackType
 from typing import Self
 
 from openshelf.analysis.checkpoints import dtypes
+from openshelf.analysis.checkpoints.headers.safetensors import FORMAT_MAX_HEADER, METADATA
 from openshelf.analysis.checkpoints.readers.safetensors import DTYPES
-from openshelf.analysis.checkpoints.safetensors_header import FORMAT_MAX_HEADER, METADATA
 
 MAX_SHARD_BYTES = 5_000_000_000
 _NAMES = {ours: theirs for theirs, ours in DTYPES.items()}

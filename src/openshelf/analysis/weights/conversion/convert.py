@@ -14,8 +14,8 @@ from blake3 import blake3
 
 from openshelf.analysis.checkpoints import dtypes
 from openshelf.analysis.checkpoints.checkpoint import Checkpoint, Role, Tensor
+from openshelf.analysis.checkpoints.headers.shard_index import ENDING
 from openshelf.analysis.checkpoints.opening import open_checkpoint
-from openshelf.analysis.checkpoints.shard_index import ENDING
 from openshelf.analysis.checkpoints.writers import gguf
 from openshelf.analysis.checkpoints.writers.safetensors import MAX_SHARD_BYTES, NotWritable, PlannedTensor
 from openshelf.analysis.weights.conversion.losses import ConversionRefused, Loss, Losses

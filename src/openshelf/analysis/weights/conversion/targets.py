@@ -10,7 +10,7 @@ from typing import Any, Protocol, Self
 
 from openshelf.analysis.checkpoints import dtypes
 from openshelf.analysis.checkpoints.checkpoint import Checkpoint, Role
-from openshelf.analysis.checkpoints.gguf_header import read_gguf_header
+from openshelf.analysis.checkpoints.headers.gguf import read_gguf_header
 from openshelf.analysis.checkpoints.writers import gguf, npz, safetensors
 from openshelf.analysis.checkpoints.writers.onnx import OnnxWriter
 from openshelf.analysis.checkpoints.writers.safetensors import PlannedTensor

@@ -26,7 +26,7 @@ from blake3 import blake3
 
 from openshelf.analysis.checkpoints.errors import UnreadableCheckpoint
 from openshelf.analysis.checkpoints.files import LocalFiles, OpenFile
-from openshelf.analysis.checkpoints.safetensors_header import MAX_HEADER, TensorInfo, read_safetensors_header
+from openshelf.analysis.checkpoints.headers.safetensors import MAX_HEADER, TensorInfo, read_safetensors_header
 from openshelf.analysis.files.ranges import UnreadableFile
 from openshelf.analysis.weights.delta.errors import DeltaRefused
 from openshelf.analysis.weights.delta.plan import Plan, from_json, to_json

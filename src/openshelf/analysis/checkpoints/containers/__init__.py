@@ -1,0 +1,1 @@
+"""Ways of putting many things into one file, which several formats share."""

@@ -1,0 +1,1 @@
+"""HDF5, read by a process of its own that has neither files nor network."""

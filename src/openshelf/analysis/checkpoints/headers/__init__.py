@@ -1,0 +1,1 @@
+"""Beginnings of files that alone tell every tensor."""

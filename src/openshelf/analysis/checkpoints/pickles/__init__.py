@@ -1,0 +1,1 @@
+"""Pickles, walked through by a machine that runs nothing."""

@@ -1,0 +1,1 @@
+"""Checkpoints that lie on another machine."""

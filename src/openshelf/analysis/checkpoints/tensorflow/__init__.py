@@ -1,0 +1,1 @@
+"""What TensorFlow writes: tables of variables, and graphs."""

@@ -1,0 +1,1 @@
+"""What PyTorch puts into its archives."""
