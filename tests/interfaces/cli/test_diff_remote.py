@@ -12,7 +12,7 @@ from huggingface_hub import HfApi
 from safetensors.numpy import save
 
 from openshelf.analysis.checkpoints.opening import open_checkpoint
-from openshelf.analysis.checkpoints.remote import RemoteFiles
+from openshelf.analysis.checkpoints.remote.opening import RemoteFiles
 from openshelf.analysis.weights.comparing import diff
 from openshelf.interfaces.cli.main import main
 from tests.interfaces.conftest import World

@@ -10,13 +10,11 @@ import click
 from openshelf import __version__
 from openshelf.errors import ConfigurationError, OpenshelfError
 
-_COMMANDS = {
+_HUB = {
     "serve": "Start the hub.",
     "worker": "Run background jobs in a process of their own.",
     "admin": "Users, organisations, tokens, quotas and invitations.",
     "jobs": "What runs in the background, and what failed.",
-    "convert": "Write the weights of a model in another format.",
-    "delta": "Make, apply and show what turns one model into another.",
     "doctor": "Find what is wrong with the installation, and say how to mend it.",
     "fsck": "Prove that refs, catalogue and stored bytes agree.",
     "scrub": "Read again all that is stored, and say what is damaged.",
@@ -24,11 +22,16 @@ _COMMANDS = {
     "backup": "Copy the data folder while the hub runs.",
     "restore": "Make a data folder from a backup, and verify it.",
     "maintenance": "Print the page that a proxy shows while the hub is down.",
+    "settings": "Show the settings in force and where each came from.",
+}
+_MODELS = {
     "inspect": "List the tensors of a model, without running it.",
     "diff": "Say what changed between two models, tensor by tensor.",
     "merge": "Make one model of several that descend from another.",
-    "settings": "Show the settings in force and where each came from.",
+    "convert": "Write the weights of a model in another format.",
+    "delta": "Make, apply and show what turns one model into another.",
 }
+_COMMANDS = _HUB | _MODELS
 
 
 class Commands(click.Group):
@@ -44,8 +47,9 @@ class Commands(click.Group):
         return found
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl(list(_COMMANDS.items()))
+        for title, commands in (("Commands of the hub", _HUB), ("Commands for models, with or without a hub", _MODELS)):
+            with formatter.section(title):
+                formatter.write_dl(list(commands.items()))
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -69,7 +73,7 @@ def _fail(message: str, exit_code: int) -> NoReturn:
 @click.group(
     cls=Commands,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="Every command takes --data DIR, or OPENSHELF_DATA, and works beside a running server.",
+    epilog="Every command of the hub takes --data DIR, or OPENSHELF_DATA, and works beside a running server.",
 )
 @click.version_option(__version__, prog_name="openshelf")
 def main() -> None:
