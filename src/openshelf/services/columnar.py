@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import BinaryIO, cast
 
 from openshelf.analysis.files.ranges import RangeReader, UnreadableFile
+from openshelf.analysis.reading_process import reading_process
 from openshelf.analysis.tables import columnar_messages as messages
 from openshelf.analysis.tables.columnar_messages import ReaderFailed, Request
 from openshelf.analysis.tables.table import Table
@@ -32,7 +27,7 @@ def read(ranges: RangeReader, form: str, first: int, most: int) -> Table:
     if not _places.acquire(timeout=PATIENCE_SECONDS):
         raise ReaderFailed("this hub reads other tables at the moment; try again in a minute")
     try:
-        with _child() as (inward, outward):
+        with reading_process(_PROGRAM, _ENVIRONMENT, SECONDS) as (inward, outward):
             messages.send_request(outward, Request(form, ranges.size, first, most))
             return messages.serve(inward, outward, ranges)
     except UnreadableFile:
@@ -41,33 +36,3 @@ def read(ranges: RangeReader, form: str, first: int, most: int) -> Table:
         raise ReaderFailed("the process that reads it ended early: too much memory or time") from None
     finally:
         _places.release()
-
-
-@contextmanager
-def _child() -> Iterator[tuple[BinaryIO, BinaryIO]]:
-    """The pipes from and to a new process; it is gone at the end, and after ``SECONDS`` in any case."""
-    process = subprocess.Popen(
-        [sys.executable, "-I", "-m", _PROGRAM],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        cwd="/",
-        env={"PATH": os.defpath, **_ENVIRONMENT},
-        start_new_session=True,
-    )
-    assert process.stdin is not None
-    assert process.stdout is not None
-    clock = threading.Timer(SECONDS, process.kill)
-    clock.daemon = True
-    clock.start()
-    try:
-        yield cast(BinaryIO, process.stdout), cast(BinaryIO, process.stdin)
-    finally:
-        clock.cancel()
-        process.kill()
-        process.wait()
-        for pipe in (process.stdin, process.stdout):
-            try:
-                pipe.close()
-            except BrokenPipeError:
-                pass

@@ -6,14 +6,9 @@ nothing else. A listing reads some blocks of 64 KiB wherever the file describes 
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, BinaryIO, cast
+from typing import Any
 
 import numpy as np
 
@@ -21,6 +16,7 @@ from openshelf.analysis.checkpoints.checkpoint import Array
 from openshelf.analysis.checkpoints.hdf5 import messages
 from openshelf.analysis.checkpoints.hdf5.messages import ReaderFailed, Request
 from openshelf.analysis.files.ranges import RangeReader, UnreadableFile
+from openshelf.analysis.reading_process import reading_process
 
 SECONDS = 45.0
 LISTING_BYTES = 256 * 1024 * 1024
@@ -100,38 +96,8 @@ def _dataset(said: dict[str, Any], size: int) -> Dataset:
 
 def _answers(ranges: RangeReader, request: Request, budget: int) -> Iterator[tuple[str, Any]]:
     try:
-        with _child() as (inward, outward):
+        with reading_process(_PROGRAM, _ENVIRONMENT, SECONDS) as (inward, outward):
             messages.send_request(outward, request)
             yield from messages.answers(inward, outward, ranges, budget)
     except (BrokenPipeError, ConnectionError):
         raise ReaderFailed("the process that reads it ended early: too much memory or time") from None
-
-
-@contextmanager
-def _child() -> Iterator[tuple[BinaryIO, BinaryIO]]:
-    """The pipes from and to a new process; it is gone at the end, and after ``SECONDS`` in any case."""
-    process = subprocess.Popen(
-        [sys.executable, "-I", "-m", _PROGRAM],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        cwd="/",
-        env={"PATH": os.defpath, **_ENVIRONMENT},
-        start_new_session=True,
-    )
-    assert process.stdin is not None
-    assert process.stdout is not None
-    clock = threading.Timer(SECONDS, process.kill)
-    clock.daemon = True
-    clock.start()
-    try:
-        yield cast(BinaryIO, process.stdout), cast(BinaryIO, process.stdin)
-    finally:
-        clock.cancel()
-        process.kill()
-        process.wait()
-        for pipe in (process.stdin, process.stdout):
-            try:
-                pipe.close()
-            except BrokenPipeError:
-                pass
