@@ -10,7 +10,7 @@ import click
 from openshelf import __version__
 from openshelf.errors import ConfigurationError, OpenshelfError
 
-_HUB = {
+HUB = {
     "serve": "Start the hub.",
     "worker": "Run background jobs in a process of their own.",
     "admin": "Users, organisations, tokens, quotas and invitations.",
@@ -24,14 +24,14 @@ _HUB = {
     "maintenance": "Print the page that a proxy shows while the hub is down.",
     "settings": "Show the settings in force and where each came from.",
 }
-_MODELS = {
+MODELS = {
     "inspect": "List the tensors of a model, without running it.",
     "diff": "Say what changed between two models, tensor by tensor.",
     "merge": "Make one model of several that descend from another.",
     "convert": "Write the weights of a model in another format.",
     "delta": "Make, apply and show what turns one model into another.",
 }
-_COMMANDS = _HUB | _MODELS
+_COMMANDS = HUB | MODELS
 
 
 class Commands(click.Group):
@@ -47,7 +47,7 @@ class Commands(click.Group):
         return found
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        for title, commands in (("Commands of the hub", _HUB), ("Commands for models, with or without a hub", _MODELS)):
+        for title, commands in (("Commands of the hub", HUB), ("Commands for models, with or without a hub", MODELS)):
             with formatter.section(title):
                 formatter.write_dl(list(commands.items()))
 
