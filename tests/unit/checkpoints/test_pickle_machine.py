@@ -159,7 +159,12 @@ def test_a_name_that_a_double_could_get_is_not_given_twice() -> None:
 
 def test_a_find_is_looked_at_once_however_often_it_is_meant() -> None:
     asked: list[object] = []
-    walk: Walk[int] = Walk("p", lambda node: asked.append(node) or 1)  # type: ignore[func-returns-value]
+
+    def find(node: object) -> int:
+        asked.append(node)
+        return 1
+
+    walk: Walk[int] = Walk("p", find)
     walk.go(read(b"ca\nb\n)Rq\0](" + b"h\0" * 1000 + b"e\x86.").value)
     assert len(walk.found) == 1001
     assert len(asked) == 1

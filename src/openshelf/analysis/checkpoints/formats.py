@@ -1,7 +1,7 @@
 """Every format that is read, and how content tells which it is.
 
-To add one: write ``readers/NAME.py`` with a ``FORMAT``, and name it in ``_READERS``. Order matters only where the
-content of one format could be taken for another's: the stricter test comes first.
+To add one: write ``readers/NAME.py`` with a ``FORMAT`` (or several ``FORMATS``), and name it in ``_READERS``. Order
+matters only where the content of one format could be taken for another's: the stricter test comes first.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
+from types import ModuleType
 
 from openshelf.analysis.checkpoints.checkpoint import Listing
 from openshelf.analysis.checkpoints.containers.byte_cursor import Malformed
@@ -59,9 +60,8 @@ def formats() -> tuple[Format, ...]:
     return tuple(found for name in _READERS for found in _of(import_module(package + name)))
 
 
-def _of(module: object) -> tuple[Format, ...]:
-    found = getattr(module, "FORMATS", None)
-    return found if found is not None else (module.FORMAT,)  # type: ignore[attr-defined]
+def _of(module: ModuleType) -> tuple[Format, ...]:
+    return module.FORMATS if hasattr(module, "FORMATS") else (module.FORMAT,)
 
 
 def format_of(file: OpenFile) -> Format | None:

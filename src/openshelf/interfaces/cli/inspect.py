@@ -95,15 +95,8 @@ def fail(where: str, error: Exception, as_json: bool) -> NoReturn:
     if isinstance(error, OSError):
         message = f"{error.filename or where}: {error.strerror or error}"
     if as_json:
-        known = isinstance(error, UnreadableCheckpoint)
-        print_plain(
-            {
-                "error": message,
-                "file": error.file if known else where,  # type: ignore[attr-defined]
-                "offset": error.offset if known else None,  # type: ignore[attr-defined]
-                "reason": error.reason if known else message,  # type: ignore[attr-defined]
-            }
-        )
+        known = error if isinstance(error, UnreadableCheckpoint) else UnreadableCheckpoint(where, message)
+        print_plain({"error": message, "file": known.file, "offset": known.offset, "reason": known.reason})
     else:
         click.echo(f"Error: {inspect_text.printable(message)}", err=True)
     raise click.exceptions.Exit(UNREADABLE)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import ml_dtypes
-import msgpack  # type: ignore[import-untyped]
+import msgpack
 import numpy as np
 
 W = np.arange(6, dtype=np.float32).reshape(2, 3)

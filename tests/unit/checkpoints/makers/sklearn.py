@@ -11,6 +11,7 @@ import pickle
 import zipfile
 import zlib
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import lz4.frame
@@ -88,11 +89,20 @@ PACKERS: dict[str, Callable[[bytes], bytes]] = {
     "lz4": lambda content: bytes(lz4.frame.compress(content)),
 }  # fmt: skip
 
+
+def _pickle(protocol: int) -> dict[str, bytes]:
+    return {"model.pkl": plain(protocol)}
+
+
+def _packed(pack: Callable[[bytes], bytes]) -> dict[str, bytes]:
+    return {"model.joblib": pack(joblib())}
+
+
 MAKERS: dict[str, Callable[[], dict[str, bytes]]] = {
     "pickle of an estimator": lambda: {"model.pkl": pickled(estimator())},
-    **{f"pickle {protocol}": lambda protocol=protocol: {"model.pkl": plain(protocol)} for protocol in range(6)},  # type: ignore[misc]
+    **{f"pickle {protocol}": partial(_pickle, protocol) for protocol in range(6)},
     "joblib": lambda: {"model.joblib": joblib()},
-    **{f"joblib {name}": lambda pack=pack: {"model.joblib": pack(joblib())} for name, pack in PACKERS.items()},  # type: ignore[misc]
+    **{f"joblib {name}": partial(_packed, pack) for name, pack in PACKERS.items()},
     "skops": lambda: {"model.skops": skops()},
     "skops packed": lambda: {"model.skops": skops(zipfile.ZIP_DEFLATED)},
 }

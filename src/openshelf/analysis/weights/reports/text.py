@@ -18,7 +18,7 @@ _MOST_STRIPS = 24
 Paint = Callable[[str, str], str]
 
 
-def plain(text: str, style: str) -> str:  # noqa: ARG001
+def plain(text: str, style: str) -> str:  # noqa: ARG001 - takes what coloured() takes
     """No colour."""
     return text
 
