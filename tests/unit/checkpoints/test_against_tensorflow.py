@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +12,9 @@ import pytest
 
 from openshelf.analysis.checkpoints.checkpoint import Array, Checkpoint, Role
 from openshelf.analysis.checkpoints.opening import open_checkpoint
-from tests.conformance.environments import CannotInstall, python_of
+from tests.unit.checkpoints.frameworks import run_framework
 
 pytestmark = [pytest.mark.clients, pytest.mark.slow, pytest.mark.xdist_group("tensorflow")]
-SCRIPT = Path(__file__).parents[2] / "conformance/clients/scripts/tensorflow_weights.py"
 CHECKPOINTS = {
     "dtypes": ("dtypes.index", 60), "merged": ("merged.index", 1200), "partitioned": ("partitioned.index", 3),
     "train": ("train", 10), "v1": ("v1/model.index", 6), "simple-variables": ("simple/variables/variables.index", 6),
@@ -29,13 +27,7 @@ GRAPHS = {"frozen": "frozen.pb", "simple-constants": "simple", "module-constants
 def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with everything that the script writes; some 20 s, most of them the start of TensorFlow."""
     folder = tmp_path_factory.mktemp("tensorflow")
-    try:
-        python = python_of("tensorflow")
-    except CannotInstall as reason:
-        pytest.skip(str(reason))
-    command = [str(python), "-W", "ignore", str(SCRIPT), str(folder)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=280)
-    assert done.returncode == 0, done.stderr[-3000:]
+    run_framework("tensorflow", folder)
     return folder
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import ml_dtypes
-import msgpack  # type: ignore[import-untyped]
+import msgpack
 import numpy as np
 import pytest
 from hypothesis import given

@@ -22,8 +22,9 @@ from openshelf.analysis.checkpoints.files import HeldFiles
 from openshelf.analysis.checkpoints.headers.gguf import TYPES
 from openshelf.analysis.checkpoints.opening import open_checkpoint, open_files
 from tests.unit.checkpoints.makers.gguf import MAKERS, PAIRS, Made, every_type, split, whole
+from tests.unit.checkpoints.samples import ROOT, needs_samples
 
-SAMPLES = Path(__file__).parents[4] / "shared/samples/formats/gguf"
+SAMPLES = ROOT / "gguf"
 FLOATS = struct.pack("<4f", *range(4))
 
 
@@ -174,9 +175,8 @@ def test_parts_of_a_split_model() -> None:
             open_files(HeldFiles(wrong), is_folder=True)
 
 
+@needs_samples
 def test_real_vocabularies() -> None:
-    if not SAMPLES.is_dir():
-        pytest.skip("the folder of real files is not beside this checkout")
     found = open_checkpoint(SAMPLES / "ggml-vocab-gpt-2.gguf")
     assert (len(found), found.facts.architecture, found.facts.has_tokenizer) == (0, "gpt2", True)
     reader = gguf.GGUFReader(SAMPLES / "ggml-vocab-gpt-2.gguf")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 import struct
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,8 +16,7 @@ from openshelf.analysis.checkpoints.headers.npy import read_npy_header
 from openshelf.analysis.checkpoints.headers.safetensors import BITS, MAX_HEADER, DuplicateName, read_safetensors_header
 from openshelf.analysis.checkpoints.headers.shard_index import read_shard_index
 from openshelf.analysis.files.ranges import BoundedReader, UnreadableFile, in_memory
-
-SAMPLES = Path(__file__).parents[4] / "shared/samples/formats"
+from tests.unit.checkpoints.samples import ROOT, entries, needs_samples
 
 
 def safetensors(header: Any, data: bytes = b"") -> bytes:
@@ -161,19 +159,9 @@ def test_indexes_of_shards() -> None:
         read_shard_index(b"[" * 100_000)
 
 
-def samples() -> list[Any]:
-    manifest = SAMPLES / "manifest.json"
-    if not manifest.exists():
-        return []
-    files = json.loads(manifest.read_text())["files"]
-    return [one for one in files if one["file"].endswith(".safetensors")]
-
-
+@needs_samples
 def test_real_files_have_the_tensors_that_others_counted() -> None:
-    found = samples()
-    if not found:
-        pytest.skip("the folder of real files is not beside this checkout")
-    for one in found:
-        header = read_safetensors_header(in_memory((SAMPLES / one["file"]).read_bytes()))
+    for one in entries("safetensors"):
+        header = read_safetensors_header(in_memory((ROOT / one["file"]).read_bytes()))
         assert len(header.tensors) == one["expected_tensors"], one["file"]
         assert header.problems == ()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
 from typing import Any
 
 import h5py
@@ -18,25 +16,17 @@ from openshelf.analysis.checkpoints.hdf5.reading import read_hdf5
 from openshelf.analysis.checkpoints.opening import open_checkpoint, open_files
 from openshelf.analysis.files.ranges import UnreadableFile
 from tests.unit.checkpoints.makers import keras as maker
-
-SAMPLES = Path(__file__).parents[4] / "shared/samples/formats"
-MANIFEST = SAMPLES / "manifest.json"
-
-
-def samples() -> list[dict[str, Any]]:
-    if not MANIFEST.exists():
-        return []
-    return [found for found in json.loads(MANIFEST.read_text())["files"] if found["file"].startswith("keras_h5/")]
+from tests.unit.checkpoints.samples import ROOT, entries, needs_samples
 
 
 def opened(files: dict[str, bytes]) -> Checkpoint:
     return open_files(HeldFiles(files), is_folder=False, first=next(iter(files)))
 
 
-@pytest.mark.skipif(not MANIFEST.exists(), reason="the real files are not beside this checkout")
-@pytest.mark.parametrize("sample", samples(), ids=lambda sample: str(sample["file"]))
+@needs_samples
+@pytest.mark.parametrize("sample", entries("keras_h5"), ids=lambda sample: str(sample["file"]))
 def test_real_files_list_what_h5py_lists(sample: dict[str, Any]) -> None:
-    with open_checkpoint(SAMPLES / sample["file"]) as found:
+    with open_checkpoint(ROOT / sample["file"]) as found:
         assert found.format == "keras-h5"
         assert len(found) == sample["h5_datasets_total"]
         weights = [tensor for tensor in found if tensor.role is Role.WEIGHT]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import struct
-from pathlib import Path
 from typing import Any
 
 import ml_dtypes
@@ -32,8 +31,9 @@ from tests.unit.checkpoints.makers.mxnet import (
     saved,
     sparse,
 )
+from tests.unit.checkpoints.samples import ROOT, needs_samples
 
-SAMPLES = Path(__file__).parents[4] / "shared/samples/formats/mxnet"
+SAMPLES = ROOT / "mxnet"
 
 
 def opened(content: bytes, **beside: bytes) -> Checkpoint:
@@ -133,9 +133,8 @@ def test_a_graph_alone_says_where_the_tensors_are() -> None:
             assert "JSON" in str(error)
 
 
+@needs_samples
 def test_real_files() -> None:
-    if not SAMPLES.is_dir():
-        pytest.skip("the folder of real files is not beside this checkout")
     with open_checkpoint(SAMPLES / "apache_legacy_ndarray.v0") as found:
         assert [one.name for one in found] == [str(number) for number in range(6)]
         assert all(one.shape == (128,) and np.array_equal(found.array(one), np.arange(128)) for one in found)

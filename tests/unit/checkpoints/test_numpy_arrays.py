@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import pickle
 import zipfile
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,8 +18,9 @@ from openshelf.analysis.checkpoints.errors import UnreadableCheckpoint
 from openshelf.analysis.checkpoints.files import HeldFiles
 from openshelf.analysis.checkpoints.opening import open_checkpoint, open_files
 from tests.unit.checkpoints.makers.numpy_arrays import ARRAYS, npy, npz
+from tests.unit.checkpoints.samples import ROOT, needs_samples
 
-SAMPLES = Path(__file__).parents[4] / "shared/samples/formats/numpy"
+SAMPLES = ROOT / "numpy"
 
 
 def opened(content: bytes) -> Checkpoint:
@@ -66,9 +66,8 @@ def test_what_numpy_saves_is_read_back(values: Any, transposed: bool) -> None:
     assert found.array("").shape == values.shape
 
 
+@needs_samples
 def test_a_real_file() -> None:
-    if not SAMPLES.is_dir():
-        pytest.skip("the folder of real files is not beside this checkout")
     found = open_checkpoint(SAMPLES / "candle_test.npy")
     assert [(one.name, one.dtype, one.shape, one.offset) for one in found] == [("", "int64", (10,), 128)]
     assert np.array_equal(found.array(""), np.load(SAMPLES / "candle_test.npy"))

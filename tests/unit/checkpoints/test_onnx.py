@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,8 +31,7 @@ from tests.unit.checkpoints.makers.onnx import (
     sparse_initializer,
     whole,
 )
-
-SAMPLES = Path(__file__).parents[4] / "shared/samples/formats"
+from tests.unit.checkpoints.samples import ROOT, entries, needs_samples
 
 
 def opened(content: bytes, **beside: bytes) -> Checkpoint:
@@ -101,19 +99,17 @@ def test_what_a_model_says_of_itself() -> None:
     assert str(found.facts.architecture).startswith("graph of ")
 
 
+@needs_samples
 @pytest.mark.parametrize("name", ["silero_vad_16k_op15", "onnx_light_resnet50", "onnx_test_operator_conv"])
 def test_real_models_have_the_initialisers_that_onnx_counts(name: str) -> None:
-    if not SAMPLES.is_dir():
-        pytest.skip("the folder of real files is not beside this checkout")
-    entries = json.loads((SAMPLES / "manifest.json").read_text())["files"]
-    entry = next(one for one in entries if one["file"] == f"onnx/{name}.onnx")
-    with open_checkpoint(SAMPLES / entry["file"]) as found:
+    entry = next(one for one in entries("onnx") if one["file"] == f"onnx/{name}.onnx")
+    with open_checkpoint(ROOT / entry["file"]) as found:
         weights = [one for one in found if one.role is Role.WEIGHT]
         assert len([one for one in found if one.role is Role.CONSTANT]) == entry["constant_nodes"]
         kinds = {number: kind for kind, number in TensorProto.DataType.items()}
         names = {dtype: kinds[number] for number, dtype in DTYPES.items()}
         assert [[one.name, names[one.dtype], list(one.shape)] for one in weights] == entry["tensors"]
-        for proto in onnx.load(SAMPLES / entry["file"]).graph.initializer:
+        for proto in onnx.load(ROOT / entry["file"]).graph.initializer:
             assert np.array_equal(found.array(proto.name), numpy_helper.to_array(proto))
 
 

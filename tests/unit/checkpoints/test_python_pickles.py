@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import pickle
-import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,11 +14,10 @@ import pytest
 from openshelf.analysis.checkpoints.checkpoint import BIG_ENDIAN, RAW
 from openshelf.analysis.checkpoints.errors import UnreadableCheckpoint
 from openshelf.analysis.checkpoints.opening import open_checkpoint
-from tests.conformance.environments import CannotInstall, python_of
+from tests.unit.checkpoints.frameworks import run_framework
 from tests.unit.checkpoints.makers import pytorch, sklearn
 from tests.unit.checkpoints.pickles import Call, Name, pickled
 
-SCRIPT = Path(__file__).parents[2] / "conformance/clients/scripts/sklearn_files.py"
 PACKED = ("zlib", "gzip", "bz2", "xz", "lzma", "lz4")
 FILES = (
     *(f"pipe{protocol}.pkl" for protocol in range(6)), *(f"odd{protocol}.pkl" for protocol in range(6)),
@@ -30,13 +28,7 @@ FILES = (
 @pytest.fixture(scope="module")
 def written(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Mapping[str, dict[str, Any]]]:
     folder = tmp_path_factory.mktemp("sklearn")
-    try:
-        python = python_of("sklearn")
-    except CannotInstall as reason:
-        pytest.skip(str(reason))
-    command = [str(python), "-W", "ignore", str(SCRIPT), str(folder)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=240)
-    assert done.returncode == 0, done.stderr[-3000:]
+    run_framework("sklearn", folder)
     expected: dict[str, dict[str, Any]] = {}
     with np.load(folder / "expected.npz") as values:
         for key in values.files:

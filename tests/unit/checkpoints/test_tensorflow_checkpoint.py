@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,27 +20,20 @@ from openshelf.analysis.files.ranges import UnreadableFile
 from tests.fuzz.mutations import mutated
 from tests.unit.checkpoints.hostile import take
 from tests.unit.checkpoints.makers import tensorflow as maker
+from tests.unit.checkpoints.samples import ROOT, entries, needs_samples
 
-SAMPLES = Path(__file__).parents[4] / "shared/samples/formats"
-MANIFEST = SAMPLES / "manifest.json"
+INDEXES = [one for one in entries("tf_savedmodel") if one["file"].endswith(".index")]
 BLOCK = 40
-
-
-def samples() -> list[dict[str, Any]]:
-    if not MANIFEST.exists():
-        return []
-    files = json.loads(MANIFEST.read_text())["files"]
-    return [found for found in files if found["file"].endswith(".index")]
 
 
 def opened(files: dict[str, bytes]) -> Checkpoint:
     return open_files(HeldFiles(files), is_folder=False, first=next(iter(files)))
 
 
-@pytest.mark.skipif(not MANIFEST.exists(), reason="the real files are not beside this checkout")
-@pytest.mark.parametrize("sample", samples(), ids=lambda sample: str(sample["file"]))
+@needs_samples
+@pytest.mark.parametrize("sample", INDEXES, ids=lambda sample: str(sample["file"]))
 def test_real_indexes_list_what_tensorflow_lists(sample: dict[str, Any]) -> None:
-    with open_checkpoint(SAMPLES / sample["file"]) as found:
+    with open_checkpoint(ROOT / sample["file"]) as found:
         assert found.format == "tensorflow-checkpoint"
         assert [[tensor.name, tensor.dtype, list(tensor.shape)] for tensor in found] == sample["tensors"]
         values = {tensor.name[0]: float(found.array(tensor)) for tensor in found if tensor.role is Role.WEIGHT}

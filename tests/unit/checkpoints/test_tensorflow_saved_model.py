@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
@@ -14,15 +12,16 @@ from openshelf.analysis.checkpoints.opening import open_checkpoint, open_files
 from openshelf.analysis.files.ranges import UnreadableFile
 from tests.unit.checkpoints.makers import tensorflow as checkpoints
 from tests.unit.checkpoints.makers import tensorflow_graphs as maker
+from tests.unit.checkpoints.samples import ROOT, needs_samples
 
-SAMPLES = Path(__file__).parents[4] / "shared/samples/formats/tf_savedmodel"
+SAMPLES = ROOT / "tf_savedmodel"
 
 
 def opened(files: dict[str, bytes]) -> Checkpoint:
     return open_files(HeldFiles(files), is_folder=False, first=next(iter(files)))
 
 
-@pytest.mark.skipif(not SAMPLES.exists(), reason="the real files are not beside this checkout")
+@needs_samples
 @pytest.mark.parametrize(
     ("folder", "version", "names"),
     [

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import struct
-from pathlib import Path
 
 import pytest
 
@@ -13,15 +12,16 @@ from openshelf.analysis.checkpoints.errors import UnreadableCheckpoint
 from openshelf.analysis.checkpoints.files import HeldFile, HeldFiles
 from openshelf.analysis.checkpoints.opening import open_checkpoint, open_files
 from tests.unit.checkpoints.makers import tflite as maker
+from tests.unit.checkpoints.samples import ROOT, needs_samples
 
-SAMPLES = Path(__file__).parents[4] / "shared/samples/formats/tflite"
+SAMPLES = ROOT / "tflite"
 
 
 def opened(content: bytes) -> Checkpoint:
     return open_files(HeldFiles({"m.tflite": content}), is_folder=False, first="m.tflite")
 
 
-@pytest.mark.skipif(not SAMPLES.exists(), reason="the real files are not beside this checkout")
+@needs_samples
 def test_real_models() -> None:
     with open_checkpoint(SAMPLES / "serving_saved_model_half_plus_two_tflite.tflite") as found:
         assert {tensor.name: float(found.array(tensor)) for tensor in found} == {"a": 0.5, "b": 2.0}

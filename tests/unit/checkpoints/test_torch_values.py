@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,11 +14,10 @@ import pytest
 from openshelf.analysis.checkpoints.checkpoint import Checkpoint, Role
 from openshelf.analysis.checkpoints.errors import UnreadableCheckpoint
 from openshelf.analysis.checkpoints.opening import open_checkpoint
-from tests.conformance.environments import CannotInstall, python_of
+from tests.unit.checkpoints.frameworks import run_framework
 from tests.unit.checkpoints.makers import pytorch
 from tests.unit.checkpoints.test_torch_samples import strides
 
-SCRIPT = Path(__file__).parents[2] / "conformance/clients/scripts/torch_files.py"
 KINDS = (
     "state_dict", "all_types", "views", "nested", "whole", "training", "quantised", "sparse", "marked", "large",
     "alone", "arrays", "state_dict_legacy", "old_types_legacy", "views_legacy", "nested_legacy", "whole_legacy",
@@ -29,20 +27,10 @@ KINDS = (
 EXTRA = {"scripted": {"plain": Role.STATE}, "traced": {"CONSTANTS.c0": Role.CONSTANT}}
 
 
-def with_torch(*arguments: str) -> None:
-    try:
-        python = python_of("torch")
-    except CannotInstall as reason:
-        pytest.skip(str(reason))
-    command = [str(python), "-W", "ignore", str(SCRIPT), *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=240)
-    assert done.returncode == 0, done.stderr[-3000:]
-
-
 @pytest.fixture(scope="module")
 def written(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Mapping[str, Any]]:
     folder = tmp_path_factory.mktemp("torch")
-    with_torch("write", str(folder))
+    run_framework("torch", "write", folder)
     return folder, json.loads((folder / "expected.json").read_text())
 
 
@@ -117,7 +105,7 @@ def test_what_torch_reads_of_our_makers(tmp_path: Path) -> None:
     }
     for name, content in files.items():
         (tmp_path / name).write_bytes(content)
-    with_torch("load", str(tmp_path), *files)
+    run_framework("torch", "load", tmp_path, *files)
     told = json.loads((tmp_path / "loaded.json").read_text())
     for name in files:
         with open_checkpoint(tmp_path / name) as found, np.load(tmp_path / f"{Path(name).stem}.npz") as values:
