@@ -161,6 +161,15 @@ def test_opposed_directions_are_reported_with_their_numbers(tmp_path: Path) -> N
         openshelf.merge(*folders, out=tmp_path / "strict", strict=True)
 
 
+def test_changes_that_have_nothing_to_do_with_each_other_are_no_conflict(tmp_path: Path) -> None:
+    base, first, second = (random_tensor(seed, (64, 64)) for seed in range(3))
+    folders = three(tmp_path, {"x": base}, {"x": base + first}, {"x": base + second})
+    assert openshelf.merge(*folders, check=True).soft == ()
+    pulling = (second - first).astype(np.float32)
+    folders = three(tmp_path / "pulling", {"x": base}, {"x": base + first}, {"x": base + pulling})
+    assert [found.where for found in openshelf.merge(*folders, check=True).soft] == ["x"]
+
+
 def test_directions_are_those_of_a_plain_reckoning(tmp_path: Path) -> None:
     first, second = random_tensor(1).astype(np.float64), random_tensor(2).astype(np.float64)
     folders = three(tmp_path, {"x": np.zeros((37, 41))}, {"x": first}, {"x": second})

@@ -82,10 +82,10 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Thresholds:
-    """From where on a tensor is reported as a soft conflict. The numbers are placeholders, not calibrated on losses."""
+    """From where on a tensor is reported as a soft conflict: beyond what unrelated changes come to (0 and 0.5)."""
 
     cosine: float = -0.1
-    sign_disagreement: float = 0.3
+    sign_disagreement: float = 0.6
     top: float = 0.2
 
 

@@ -70,7 +70,7 @@ SCHEMA: Mapping[str, Mapping[str, str]] = {
     },
     "thresholds": {
         "cosine": "Of what two sides changed, below which they oppose each other. Default: -0.1.",
-        "sign_disagreement": "Share of the magnitude with opposite signs among the largest changes. Default: 0.3.",
+        "sign_disagreement": "Share of opposite signs in the magnitude of the largest changes. Default: 0.6.",
         "top": "How many of the largest changes are looked at, as a share. Default: 0.2.",
     },
     "file": {
