@@ -1,60 +1,54 @@
 """The long run: ``python -m tests.fuzz --seconds 600``. Exit code 1 where anything was found.
 
 Half of the time goes to the targets, coverage-guided (atheris), half to requests made from the API description.
+``--only weights --seconds-each 600 --jobs 1`` gives every reader of weights ten minutes of its own.
 """
 
 from __future__ import annotations
 
 import argparse
 import importlib.util
-import subprocess
 import sys
 import tempfile
-from concurrent.futures import ThreadPoolExecutor
+from fnmatch import fnmatch
 from pathlib import Path
 
 from tests.fuzz.api import walk
+from tests.fuzz.long_runs import fuzz
 from tests.fuzz.shelf import SETTINGS, furnish
-from tests.fuzz.test_parsers import NAMES
+from tests.fuzz.targets import names
 from tests.served import serve
+
+_PATTERNS = {"targets": "*", "weights": "checkpoint-*"}
 
 
 def main() -> int:
     arguments = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__)
     arguments.add_argument("--seconds", type=int, default=600, help="for everything together")
+    arguments.add_argument("--seconds-each", type=int, help="for each target, instead of what --seconds leaves it")
     arguments.add_argument("--jobs", type=int, default=2, help="targets at the same time")
     arguments.add_argument("--corpus", type=Path, default=Path(".fuzz"), help="what is kept between runs")
-    arguments.add_argument("--only", choices=("targets", "api"), help="one half alone, in all the time")
+    arguments.add_argument("--only", choices=("targets", "weights", "api"), help="one part alone, in all the time")
+    arguments.add_argument("--target", help="targets whose names match, such as checkpoint-gguf or 'checkpoint-py*'")
     given = arguments.parse_args()
-    share = given.seconds if given.only else given.seconds // 2
+    share = given.seconds if given.only or given.target else given.seconds // 2
     found = 0
     if given.only != "api":
-        found += _targets(share, given.jobs, given.corpus)
-    if given.only != "targets":
+        chosen = [name for name in names() if fnmatch(name, given.target or _PATTERNS.get(given.only, "*"))]
+        each = given.seconds_each or max(5, share * given.jobs // max(1, len(chosen)))
+        found += _targets(chosen, each, given.jobs, given.corpus)
+    if given.only in (None, "api") and not given.target:
         found += _api(share)
     print(f"{found} findings")
     return 1 if found else 0
 
 
-def _targets(seconds: int, jobs: int, corpus: Path) -> int:
+def _targets(chosen: list[str], seconds: int, jobs: int, corpus: Path) -> int:
     if importlib.util.find_spec("atheris") is None:
         print("atheris is not installed here (it has wheels for some systems only): the targets are left out.")
         print("`make test` runs them with hypothesis.")
         return 0
-    each = max(5, seconds * jobs // len(NAMES))
-    corpus.mkdir(parents=True, exist_ok=True)
-    with ThreadPoolExecutor(jobs) as pool:
-        return sum(pool.map(lambda name: _target(name, each, corpus), NAMES))
-
-
-def _target(name: str, seconds: int, corpus: Path) -> int:
-    log = corpus / f"{name}.log"
-    with log.open("wb") as output:
-        command = [sys.executable, "-m", "tests.fuzz.coverage_guided", name, str(seconds), str(corpus)]
-        code = subprocess.run(command, stdout=output, stderr=subprocess.STDOUT, check=False).returncode
-    runs = [line.split()[-1] for line in log.read_text("utf-8", "replace").splitlines() if "number_of_executed" in line]
-    print(f"{name}: {runs[0] if runs else '?'} inputs in {seconds} s, {'see ' + str(log) if code else 'nothing found'}")
-    return 1 if code else 0
+    return sum(outcome.log is not None for outcome in fuzz(chosen, seconds, jobs, corpus))
 
 
 def _api(seconds: int) -> int:

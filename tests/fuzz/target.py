@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from random import Random
 
 
 @dataclass(frozen=True)
@@ -11,9 +12,11 @@ class Target:
     """``run`` raises only where something is wrong: whatever error the parser states of bad bytes, it swallows.
 
     ``seeds`` are right inputs, made by code. A run may take ``memory`` bytes and ``per_byte`` for each of its input.
+    ``mutate`` damages an input where damage at random would not get past its container.
     """
 
     run: Callable[[bytes], None]
     seeds: Callable[[], list[bytes]]
     memory: int = 4 * 1024 * 1024
     per_byte: int = 64
+    mutate: Callable[[Random, bytes], bytes] | None = None

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
 import tracemalloc
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.fuzz import targets
 from tests.fuzz.mutations import mutated
 from tests.fuzz.target import Target
+from tests.fuzz.targets import names, target_of
 
-NAMES = sorted(module.name for module in pkgutil.iter_modules(targets.__path__))
+NAMES = names()
 _EXAMPLES = settings(
     max_examples=60,
     derandomize=True,
@@ -22,12 +20,6 @@ _EXAMPLES = settings(
     database=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example],
 )
-
-
-def target_of(name: str) -> Target:
-    found = importlib.import_module(f"tests.fuzz.targets.{name}").TARGET
-    assert isinstance(found, Target)
-    return found
 
 
 def check(target: Target, data: bytes) -> None:

@@ -12,14 +12,14 @@ MOST_BYTES = 1 << 20
 MOST_TENSORS = 50
 
 
-def take(contents: dict[str, bytes]) -> str:
-    """Open the first of the files and look at what it gives. Returns what was said, or ``read``.
+def take(contents: dict[str, bytes], *, is_folder: bool = False) -> str:
+    """Open the first of the files, or the folder that they are, and look at it. Returns what was said, or ``read``.
 
     Raises whatever a reader should not raise.
     """
     try:
         files = HeldFiles(contents)
-        with open_files(files, is_folder=False, first=next(iter(contents))) as found:
+        with open_files(files, is_folder=is_folder, first=next(iter(contents))) as found:
             _check(found, contents)
     except UnreadableFile as error:
         assert str(error)

@@ -13,6 +13,7 @@ from typing import Any, Self
 import numpy as np
 
 from openshelf.analysis.checkpoints import dtypes
+from openshelf.analysis.checkpoints.containers.byte_cursor import Malformed, check_shape
 from openshelf.analysis.checkpoints.errors import NoSuchTensor, UnreadableValues
 from openshelf.analysis.checkpoints.files import Files
 
@@ -160,6 +161,10 @@ class Checkpoint(AbstractContextManager["Checkpoint"]):
     def array(self, name: str | Tensor) -> Array:
         """The values of a whole tensor, in its shape; block types as float32. Raises NoSuchTensor, UnreadableValues."""
         tensor = self[name] if isinstance(name, str) else name
+        try:
+            check_shape(tensor.shape, tensor.offset or 0)
+        except Malformed as error:
+            raise UnreadableValues(tensor.file, f"{tensor.name[:200]!r}: {error.reason}", tensor.offset) from None
         if self.can_stream(tensor):
             return self.elements(tensor).reshape(tensor.shape)
         return self._decoded(tensor)
@@ -169,7 +174,7 @@ class Checkpoint(AbstractContextManager["Checkpoint"]):
         stop = tensor.elements if stop is None else stop
         if not self.can_stream(tensor):
             if self._held is None or self._held[0] != tensor.name:
-                self._held = (tensor.name, self._decoded(tensor))
+                self._held = (tensor.name, self.array(tensor))
             return self._held[1].reshape(-1)[start:stop]
         held = self._numpy(tensor)
         return np.frombuffer(self.raw(tensor, start * held.itemsize, stop * held.itemsize), held)

@@ -43,13 +43,14 @@ def main() -> int:
             for message in hdf5_walk.listing(file):
                 outward.write(messages.line(message))
     except Exception as error:
-        messages.send(outward, {"failure": _words(file.failure or error)})
+        messages.send(outward, {"failure": words(file.failure or error)})
     else:
         messages.send(outward, {"done": True})
     return 0
 
 
-def _words(error: Exception) -> str:
+def words(error: Exception) -> str:
+    """What the parent is told of a failure."""
     if isinstance(error, UnreadableFile):
         return str(error)
     if isinstance(error, MemoryError):

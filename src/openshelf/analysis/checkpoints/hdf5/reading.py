@@ -57,10 +57,15 @@ def is_hdf5(ranges: RangeReader) -> bool:
 def read_hdf5(ranges: RangeReader) -> Hdf5:
     """The listing of a file. Raises UnreadableFile with what h5py says, ReaderFailed where it did not live to."""
     found = Hdf5()
+    names: set[str] = set()
     for word, value in _answers(ranges, Request(ranges.size), LISTING_BYTES):
         try:
             if word == "dataset":
-                found.datasets.append(_dataset(value, ranges.size))
+                dataset = _dataset(value, ranges.size)
+                if dataset.name in names:
+                    raise UnreadableFile(f"{dataset.name[:200]!r} stands in it twice")
+                names.add(dataset.name)
+                found.datasets.append(dataset)
             elif word == "attribute":
                 name, text = value
                 found.attributes[str(name)] = str(text)
