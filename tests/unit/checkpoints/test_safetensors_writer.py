@@ -14,13 +14,8 @@ from safetensors import safe_open
 
 from openshelf import open_checkpoint
 from openshelf.analysis.checkpoints.dtypes import numpy_dtype
-from openshelf.analysis.checkpoints.writers.safetensors import (
-    NotWritable,
-    PlannedTensor,
-    SafetensorsWriter,
-    is_writable,
-    plan_shards,
-)
+from openshelf.analysis.checkpoints.writers.safetensors import SafetensorsWriter, is_writable, plan_shards
+from openshelf.analysis.checkpoints.writers.unfinished import NotWritable, PlannedTensor
 
 DTYPES = (
     "bool",

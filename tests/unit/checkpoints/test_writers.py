@@ -22,7 +22,7 @@ from openshelf.analysis.checkpoints.writers import npz as npz_module
 from openshelf.analysis.checkpoints.writers.gguf import NOT_QUANTISED, QUANTISED, GgufWriter, pair
 from openshelf.analysis.checkpoints.writers.npz import NpzWriter
 from openshelf.analysis.checkpoints.writers.onnx import OnnxWriter
-from openshelf.analysis.checkpoints.writers.safetensors import NotWritable, PlannedTensor
+from openshelf.analysis.checkpoints.writers.unfinished import NotWritable, PlannedTensor
 
 NUMPY = sorted(name for name in dtypes._BITS if npz_module.is_writable(name))
 FEW = settings(max_examples=60, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))

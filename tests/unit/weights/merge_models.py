@@ -12,7 +12,8 @@ import ml_dtypes
 import numpy as np
 
 from openshelf.analysis.checkpoints.opening import open_checkpoint
-from openshelf.analysis.checkpoints.writers.safetensors import PlannedTensor, SafetensorsWriter
+from openshelf.analysis.checkpoints.writers.safetensors import SafetensorsWriter
+from openshelf.analysis.checkpoints.writers.unfinished import PlannedTensor
 
 Array = np.ndarray[Any, np.dtype[Any]]
 DTYPES = ("float16", "bfloat16", "float32", "float64")

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from openshelf.analysis.checkpoints import dtypes
 from openshelf.analysis.checkpoints.headers.gguf import TYPES
-from openshelf.analysis.checkpoints.writers.placed import PlacedWriter
-from openshelf.analysis.checkpoints.writers.safetensors import NotWritable, PlannedTensor
+from openshelf.analysis.checkpoints.writers.single import SingleFileWriter
+from openshelf.analysis.checkpoints.writers.unfinished import NotWritable, PlannedTensor
 
 QUANTISED = ("Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q8_0", "TQ1_0", "TQ2_0", "MXFP4")
 """Block types that can be made of numbers here; each was tried with gguf 0.19."""
@@ -51,7 +51,7 @@ def pair(name: str, value: Value) -> bytes:
     raise NotWritable(f"the metadata {name!r} is too large a number for GGUF: {value}")
 
 
-class GgufWriter(PlacedWriter):
+class GgufWriter(SingleFileWriter):
     """Writes planned tensors to one GGUF file. ``pairs`` are whole pairs of metadata, by their names."""
 
     def __init__(self, path: Path, tensors: Sequence[PlannedTensor], pairs: Mapping[str, bytes]) -> None:

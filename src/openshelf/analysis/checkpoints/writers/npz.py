@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 
 from openshelf.analysis.checkpoints import dtypes
-from openshelf.analysis.checkpoints.writers.placed import PlacedWriter
-from openshelf.analysis.checkpoints.writers.safetensors import NotWritable, PlannedTensor
+from openshelf.analysis.checkpoints.writers.single import SingleFileWriter
+from openshelf.analysis.checkpoints.writers.unfinished import NotWritable, PlannedTensor
 
 _LARGE = 0xFFFFFFFF
 _UTF8 = 0x800
@@ -70,7 +70,7 @@ def _pack(layout: str, *values: Any) -> bytes:
     return struct.pack(layout, *values)
 
 
-class NpzWriter(PlacedWriter):
+class NpzWriter(SingleFileWriter):
     """Writes planned tensors to one .npz. The values of each tensor are to be written from its beginning on."""
 
     def __init__(self, path: Path, tensors: Sequence[PlannedTensor]) -> None:
@@ -90,15 +90,15 @@ class NpzWriter(PlacedWriter):
         super().__init__(path, place, heads, places)
 
     def write(self, name: str, offset: int, data: bytes | memoryview) -> None:
-        if offset != self._written[name]:
+        if offset != self.written[name]:
             raise NotWritable(f"the values of {name!r} are to be written in order, for their checksum")
         super().write(name, offset, data)
         self._sums[name] = zlib.crc32(data, self._sums[name])
 
-    def _end(self) -> None:
+    def complete(self) -> None:
         directory = io.BytesIO()
         for name, member in self._members.items():
-            self._put(member.start, member.local_header(self._sums[name]))
+            self.put(self.path.name, member.start, member.local_header(self._sums[name]))
             directory.write(member.directory_entry(self._sums[name]))
         size, start, count = directory.tell(), self._directory_start, len(self._members)
         if count >= 0xFFFF or size >= _LARGE or start >= _LARGE:
@@ -106,7 +106,7 @@ class NpzWriter(PlacedWriter):
             directory.write(_pack("<4sIQI", b"PK\6\7", 0, start + size, 1))
         count, size, start = min(count, 0xFFFF), min(size, _LARGE), min(start, _LARGE)
         directory.write(_pack("<4s4H2IH", b"PK\5\6", 0, 0, count, count, size, start, 0))
-        self._put(self._directory_start, directory.getvalue())
+        self.put(self.path.name, self._directory_start, directory.getvalue())
 
 
 def _member_name(name: str) -> bytes:

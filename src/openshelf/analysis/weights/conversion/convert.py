@@ -17,7 +17,8 @@ from openshelf.analysis.checkpoints.checkpoint import Checkpoint, Role, Tensor
 from openshelf.analysis.checkpoints.headers.shard_index import ENDING
 from openshelf.analysis.checkpoints.opening import open_checkpoint
 from openshelf.analysis.checkpoints.writers import gguf
-from openshelf.analysis.checkpoints.writers.safetensors import MAX_SHARD_BYTES, NotWritable, PlannedTensor
+from openshelf.analysis.checkpoints.writers.safetensors import MAX_SHARD_BYTES
+from openshelf.analysis.checkpoints.writers.unfinished import NotWritable, PlannedTensor
 from openshelf.analysis.weights.conversion.losses import ConversionRefused, Loss, Losses
 from openshelf.analysis.weights.conversion.targets import TARGETS, Target, Wanted, Writer, is_graph
 from openshelf.analysis.weights.conversion.values import STEP, keeps_values, parts

@@ -13,7 +13,7 @@ from openshelf.analysis.checkpoints.checkpoint import Checkpoint, Role
 from openshelf.analysis.checkpoints.headers.gguf import read_gguf_header
 from openshelf.analysis.checkpoints.writers import gguf, npz, safetensors
 from openshelf.analysis.checkpoints.writers.onnx import OnnxWriter
-from openshelf.analysis.checkpoints.writers.safetensors import PlannedTensor
+from openshelf.analysis.checkpoints.writers.unfinished import PlannedTensor
 from openshelf.analysis.weights.conversion.losses import ConversionRefused, Loss, Losses
 
 _MOST_TEXT = 64 * 1024

@@ -14,12 +14,8 @@ from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any
 
-from openshelf.analysis.checkpoints.writers.safetensors import (
-    MAX_SHARD_BYTES,
-    NotWritable,
-    PlannedTensor,
-    SafetensorsWriter,
-)  # fmt: skip
+from openshelf.analysis.checkpoints.writers.safetensors import MAX_SHARD_BYTES, SafetensorsWriter
+from openshelf.analysis.checkpoints.writers.unfinished import NotWritable, PlannedTensor
 from openshelf.analysis.weights.merging import carry, recipe_file
 from openshelf.analysis.weights.merging import recipe as recipes
 from openshelf.analysis.weights.merging.compute import Merger, taken, written_type
