@@ -13,7 +13,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 @dataclass
 class Place:
-    """What is at a path. ``failures`` are statuses that are answered before; ``cut`` ends the first answer early."""
+    """What is at a path. ``failures`` are statuses that are answered before; ``cut`` ends the first answer early,
+    ``cut_always`` every one.
+    """
 
     content: bytes = b""
     ranges: bool = True
@@ -22,6 +24,7 @@ class Place:
     redirect: str | None = None
     headers: dict[str, str] = field(default_factory=dict)
     cut: int | None = None
+    cut_always: int | None = None
     delay: float = 0
 
 
@@ -71,7 +74,7 @@ def serving(places: dict[str, Place]) -> Iterator[Site]:
                 self.answer(416, b"", headers | {"content-range": f"bytes */{size}"} | place.headers)
                 return
             headers |= {"content-range": f"bytes {start}-{end - 1}/{size}"} | place.headers
-            cut, place.cut = place.cut, None
+            cut, place.cut = place.cut if place.cut is not None else place.cut_always, None
             self.answer(206, place.content[start:end], headers, cut)
 
         def answer(self, status: int, content: bytes, headers: dict[str, str], cut: int | None = None) -> None:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from openshelf.analysis.checkpoints.checkpoint import Checkpoint, facts_of
 from openshelf.analysis.checkpoints.errors import UnreadableCheckpoint
@@ -10,19 +14,62 @@ from openshelf.analysis.checkpoints.facts import with_neighbours
 from openshelf.analysis.checkpoints.files import Files, LocalFiles
 from openshelf.analysis.checkpoints.folders import Found, read_folder
 from openshelf.analysis.checkpoints.formats import read_file
-from openshelf.analysis.checkpoints.remote.references import is_address
+from openshelf.analysis.checkpoints.remote.references import Pin, is_address
+
+if TYPE_CHECKING:
+    from openshelf.analysis.checkpoints.remote.spool import Spool
+
+Model = Checkpoint | str | Path
 
 
-def open_checkpoint(where: str | Path, *, endpoint: str | None = None, token: str | None = None) -> Checkpoint:
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What a name leads to: files, and the one of them that was named (``first``; None for a folder or a repo).
+
+    ``endpoint`` and ``commit`` where it is a repo of a hub.
+    """
+
+    files: Files
+    first: str | None = None
+    endpoint: str | None = None
+    commit: str | None = None
+
+
+def open_checkpoint(
+    where: str | Path, *, endpoint: str | None = None, token: str | None = None, spool: Spool | None = None
+) -> Checkpoint:
     """The checkpoint in a file or folder, in a repo of a hub, or at an address.
 
     ``where`` is a path; a reference ``owner/name``, with ``@revision`` and ``:path`` behind it where wanted and
     ``datasets/`` before it for a data set; the address of a page, folder or file of a hub; or the address of any file
     whose server gives parts of it. A path that exists goes before a reference. ``endpoint`` is the hub of references
     (else ``HF_ENDPOINT``), ``token`` what it knows you by (else ``HF_TOKEN``, or where ``hf auth login`` keeps it).
+    ``spool`` keeps on the disk what is fetched, for those who read values more than once.
 
     Only headers are read. Raises UnreadableCheckpoint, which says which file, where and why.
     """
+    return open_place(find(where, endpoint=endpoint, token=token, spool=spool))
+
+
+@contextmanager
+def opened(model: Model, *, endpoint: str | None = None, token: str | None = None) -> Iterator[Checkpoint]:
+    """A checkpoint as it is, or the one that a name leads to, which is closed at the end."""
+    if isinstance(model, Checkpoint):
+        yield model
+        return
+    with open_checkpoint(model, endpoint=endpoint, token=token) as found:
+        yield found
+
+
+def find(
+    where: str | Path,
+    *,
+    endpoint: str | None = None,
+    token: str | None = None,
+    pin: Pin | None = None,
+    spool: Spool | None = None,
+) -> Place:
+    """Where a path, reference or address leads; of ``pin`` see ``open_remote``. Raises UnreadableCheckpoint."""
     if where == "":
         raise UnreadableCheckpoint("", "no path, reference or address is given")
     path = Path(where)
@@ -30,9 +77,9 @@ def open_checkpoint(where: str | Path, *, endpoint: str | None = None, token: st
         # Loaded here alone: whoever reads local files needs no HTTP.
         from openshelf.analysis.checkpoints.remote.opening import open_remote
 
-        found = open_remote(where, endpoint, token)
-        return _opened(found, is_folder=found.chosen is None, first=found.chosen)
-    return _opened(LocalFiles(path), is_folder=path.is_dir(), first=None)
+        found = open_remote(where, endpoint, token, pin=pin, spool=spool)
+        return Place(found, found.chosen, found.endpoint, found.commit)
+    return Place(LocalFiles(path), None if path.is_dir() else path.name)
 
 
 def _exists(path: Path) -> bool:
@@ -42,11 +89,12 @@ def _exists(path: Path) -> bool:
         return False
 
 
-def _opened(files: Files, *, is_folder: bool, first: str | None) -> Checkpoint:
+def open_place(place: Place) -> Checkpoint:
+    """The checkpoint there; its files are closed where it cannot be opened. Raises UnreadableCheckpoint."""
     try:
-        return open_files(files, is_folder=is_folder, first=first)
+        return open_files(place.files, is_folder=place.first is None, first=place.first)
     except BaseException:
-        files.close()
+        place.files.close()
         raise
 
 

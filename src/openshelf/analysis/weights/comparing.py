@@ -11,13 +11,11 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack
 from math import prod
-from pathlib import Path
 
-from openshelf.analysis.checkpoints.checkpoint import Checkpoint, Role, Tensor
+from openshelf.analysis.checkpoints.checkpoint import Role, Tensor
 from openshelf.analysis.checkpoints.errors import UnreadableValues
-from openshelf.analysis.checkpoints.opening import open_checkpoint
+from openshelf.analysis.checkpoints.opening import Model, opened
 from openshelf.analysis.weights import comparison as comparing
 from openshelf.analysis.weights import low_rank as ranks
 from openshelf.analysis.weights.comparison import Comparison, Job, Way
@@ -32,7 +30,6 @@ SAMPLED = 3
 _LARGEST_SAMPLED = 1 << 26
 
 KnownEqual = Callable[[Tensor, Tensor], bool]
-Model = Checkpoint | str | Path
 
 
 def diff(
@@ -44,6 +41,7 @@ def diff(
     known_equal: KnownEqual | None = None,
     optimizer: bool = False,
     endpoint: str | None = None,
+    token: str | None = None,
 ) -> ModelDifference:
     """How ``after`` differs from ``before``; each is a checkpoint, or a path or reference to open (and close) one.
 
@@ -51,18 +49,17 @@ def diff(
     matrices the leading directions are sought: ``sample`` (3 of them), ``all``, ``none``, or a number.
     ``known_equal(a, b)`` may answer True for tensors whose content is known to be the same, say by stored hashes; their
     values are then not read. ``optimizer`` compares the optimiser's state too. ``endpoint`` is the hub of
-    references.
+    references, ``token`` what it knows you by.
 
     Raises UnreadableCheckpoint where a model cannot be read, ValueError where an option makes no sense.
     """
     wanted = _matrices(low_rank)
     if threads is not None and threads < 1:
         raise ValueError(f"threads must be at least 1, not {threads}")
-    with ExitStack() as opened:
-        first, second = (
-            model if isinstance(model, Checkpoint) else opened.enter_context(open_checkpoint(model, endpoint=endpoint))
-            for model in (before, after)
-        )
+    with (
+        opened(before, endpoint=endpoint, token=token) as first,
+        opened(after, endpoint=endpoint, token=token) as second,
+    ):
         pairs = pair(first, second, lambda tensor: optimizer or tensor.role is not Role.OPTIMIZER)
         comparisons = [_prepared(Side(first, a), Side(second, b), known_equal) for a, b in pairs.same]
         _compare([one for one in comparisons if not one.is_same], threads or len(os.sched_getaffinity(0)))

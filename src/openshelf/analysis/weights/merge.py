@@ -47,6 +47,8 @@ def merge(
     threads: int | None = None,
     shard_bytes: int = MAX_SHARD_BYTES,
     hashing: str = "blake3",
+    endpoint: str | None = None,
+    token: str | None = None,
     progress: Progress | None = None,
     **parameters: float,
 ) -> MergeReport:
@@ -59,12 +61,16 @@ def merge(
     SHA-256 too), ``sha256`` beside it, or ``none``. Arithmetic is in float32 (float64 for tensors of float64), rounded
     once at the end.
 
+    Inputs are paths, references (``owner/name@revision``) or addresses, as for ``open_checkpoint``: ``endpoint`` is the
+    hub of references, and the only server that is told ``token``. What is fetched is kept beside ``out`` until the
+    end. The record names the commit that a revision was, which a replay opens.
+
     Raises MergeRefused (``conflicts`` is the list) where hard conflicts stop it, MergeError for what was asked wrongly,
     UnreadableCheckpoint for inputs that cannot be read. Nothing is left behind then.
     """
     if hashing not in HASHING:
         raise MergeError(f"inputs are identified by {', '.join(HASHING)}, not by {hashing!r}")
-    options = Options(threads, shard_bytes, hashing, strict, progress, _tool())
+    options = Options(threads, shard_bytes, hashing, strict, progress, _tool(), endpoint, token)
     folder = Path()
     if recipe is None:
         made = _recipe(base, sides, method, parameters, weights, samples, statistics, rules)

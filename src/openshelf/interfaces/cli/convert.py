@@ -131,7 +131,7 @@ def command(
     try:
         with ExitStack() as stack:
             checkpoint = stack.enter_context(open_checkpoint(source, endpoint=endpoint))
-            template = stack.enter_context(open_checkpoint(like)) if like else None
+            template = stack.enter_context(open_checkpoint(like, endpoint=endpoint)) if like else None
             found = convert(
                 checkpoint, to, out, dtype=dtype, names=_names(names), metadata=dict(metadata), like=template,
                 max_shard_bytes=max_shard_size, allowed=[Loss(one) for one in allowed], verify=verify,

@@ -52,18 +52,21 @@ def make(
 ) -> None:
     """Write what turns BASE into NEW: files, folders or owner/name@revision, with all files beside the weights."""
     from openshelf.analysis.checkpoints.opening import open_checkpoint
+    from openshelf.analysis.checkpoints.remote.spool import Spool
     from openshelf.analysis.weights.delta.container import read_delta
     from openshelf.analysis.weights.delta.make import make as make_delta
 
     with (
         _refusals(context, as_json),
-        open_checkpoint(base, endpoint=endpoint) as before,
-        open_checkpoint(new, endpoint=endpoint) as after,
+        Spool(out.parent) as spool,
+        open_checkpoint(base, endpoint=endpoint, spool=spool) as before,
+        open_checkpoint(new, endpoint=endpoint, spool=spool) as after,
         progress_bar() as progress,
     ):
         made = make_delta(before, after, out, max_error=max_error, progress=progress)
     if as_json:
-        print_json(_described(read_delta(out)))
+        with read_delta(out) as delta:
+            print_json(_described(delta))
         return
     share = made.size / made.nbytes if made.nbytes else 1
     click.echo(f"{out} has {made.size:,} bytes, {share:.2%} of the {made.nbytes:,} that it makes of {base}.")
@@ -77,19 +80,29 @@ def make(
 
 @command.command(epilog=_EXIT)
 @click.argument("base")
-@click.argument("delta", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("delta")
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="The folder to make.")
 @_endpoint_option
 @json_option
 @click.pass_context
-def apply(context: click.Context, base: str, delta: Path, out: Path, endpoint: str | None, as_json: bool) -> None:
-    """Make the new model of BASE and DELTA in a folder, whole or not at all."""
+def apply(context: click.Context, base: str, delta: str, out: Path, endpoint: str | None, as_json: bool) -> None:
+    """Make the new model of BASE and DELTA in a folder, whole or not at all.
+
+    Both may lie elsewhere: BASE as owner/name@revision, DELTA as owner/name@revision:file or at an address.
+    """
     from openshelf.analysis.checkpoints.opening import open_checkpoint
+    from openshelf.analysis.checkpoints.remote.spool import Spool
     from openshelf.analysis.weights.delta.apply import apply as apply_delta
     from openshelf.analysis.weights.delta.container import read_delta
 
-    with _refusals(context, as_json), open_checkpoint(base, endpoint=endpoint) as before, progress_bar() as progress:
-        done = apply_delta(before, read_delta(delta), out, progress=progress)
+    with (
+        _refusals(context, as_json),
+        Spool(out.parent if out.parent.is_dir() else None) as spool,
+        open_checkpoint(base, endpoint=endpoint, spool=spool) as before,
+        read_delta(delta, endpoint=endpoint, spool=spool) as contribution,
+        progress_bar() as progress,
+    ):
+        done = apply_delta(before, contribution, out, progress=progress)
     if as_json:
         print_json({"folder": str(out), "files": done.files, "bytes": done.nbytes, "exact": done.is_exact})
         return
@@ -98,16 +111,20 @@ def apply(context: click.Context, base: str, delta: Path, out: Path, endpoint: s
 
 
 @command.command(epilog=_EXIT)
-@click.argument("delta", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("delta")
+@_endpoint_option
 @click.option("--all", "every", is_flag=True, help="Show every changed tensor and file, not the largest twenty.")
 @json_option
 @click.pass_context
-def show(context: click.Context, delta: Path, every: bool, as_json: bool) -> None:
+def show(context: click.Context, delta: str, endpoint: str | None, every: bool, as_json: bool) -> None:
     """Say what a delta changes, of which base, and what that costs; the base is not needed."""
     from openshelf.analysis.weights.delta.container import read_delta
 
-    with _refusals(context, as_json):
-        found = read_delta(delta)
+    with _refusals(context, as_json), read_delta(delta, endpoint=endpoint) as found:
+        _show(delta, found, every, as_json)
+
+
+def _show(delta: str, found: Delta, every: bool, as_json: bool) -> None:
     if as_json:
         print_json(_described(found))
         return

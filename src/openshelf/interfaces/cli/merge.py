@@ -29,6 +29,7 @@ Examples:
   openshelf merge base ours theirs --rule 'model.layers.0.*=ours' --rule '*.mlp.*=linear' --check
   openshelf merge base adapter --method lora --out merged
   openshelf merge base a b c --method average --samples 1200,400,90 --out merged
+  openshelf merge acme/model@v1 acme/model@main ada/tuned --out merged
   openshelf merge --recipe merged/openshelf-merge.yaml --out again
 
 \b
@@ -100,10 +101,13 @@ def _rules(context: click.Context, parameter: click.Parameter, value: Sequence[s
     "--hash", "hashing", type=click.Choice(merging.HASHING), default="blake3",
     help="How to identify inputs in the record; sha256 is taken beside blake3. [default: blake3]",
 )  # fmt: skip
+@click.option("--endpoint", metavar="URL", help="The hub of references. [default: HF_ENDPOINT]")
 @json_option
 @click.pass_context
 def command(context: click.Context, /, inputs: tuple[str, ...], as_json: bool, **options: Any) -> None:
     """Make one model of several that descend from BASE (- where there is none): weights, tokenizer and configuration.
+
+    BASE, OURS and THEIRS are files, folders, owner/name@revision or addresses.
 
     A tensor that one side alone changed is taken from it byte for byte; where several changed it, the method decides.
     Arithmetic is in float32 with one rounding. The folder is there whole or not at all, with a record that makes the
@@ -130,7 +134,7 @@ def command(context: click.Context, /, inputs: tuple[str, ...], as_json: bool, *
 
 
 def _merge(inputs: Sequence[str], options: Mapping[str, Any], progress: Any) -> MergeReport:
-    names = ("out", "check", "strict", "threads", "hashing")
+    names = ("out", "check", "strict", "threads", "hashing", "endpoint")
     shared = {name: options[name] for name in names} | {"progress": progress}
     if options["shard_bytes"]:
         shared["shard_bytes"] = options["shard_bytes"]
@@ -167,18 +171,26 @@ def _recipe(path: Path, inputs: Sequence[str], options: Mapping[str, Any]) -> Pa
         raise MergeError(f"the recipe has {wanted - 1} sides: name {wanted} inputs, {NO_BASE} for no base, or none")
 
     def moved(source: Source, place: str) -> Source:
-        return replace(source, path=str(Path(place).resolve()))
+        where = str(Path(place).resolve()) if Path(place).exists() else place
+        return replace(source, path=where, endpoint=None, commit=None)
 
     sides = tuple(
         replace(
             side,
             source=moved(side.source, place),
-            statistics=side.statistics and moved(side.statistics, str(path.parent / side.statistics.path)),
+            statistics=side.statistics and _beside(side.statistics, path.parent),
         )
         for side, place in zip(recipe.sides, inputs[1:], strict=True)
     )
     base = moved(recipe.base, inputs[0]) if recipe.base is not None else None
     return replace(recipe, base=base, sides=sides)
+
+
+def _beside(source: Source, folder: Path) -> Source:
+    """A source of the recipe that was not named anew: a path leads from the folder of the recipe."""
+    if source.commit is not None or not (folder / source.path).exists():
+        return source
+    return replace(source, path=str((folder / source.path).resolve()))
 
 
 def _show(report: MergeReport) -> None:

@@ -11,17 +11,18 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from posixpath import dirname
 from typing import Any
 from urllib.parse import quote, unquote, urljoin, urlsplit
 
 from openshelf.analysis.checkpoints.errors import UnreadableCheckpoint
-from openshelf.analysis.checkpoints.files import MAX_FILES
+from openshelf.analysis.checkpoints.files import MAX_FILES, OpenFile
 from openshelf.analysis.checkpoints.remote import settings
 from openshelf.analysis.checkpoints.remote.http_client import HttpClient, Unreachable
 from openshelf.analysis.checkpoints.remote.http_files import BLOCK, BlockCache, HttpFile
 from openshelf.analysis.checkpoints.remote.references import (
+    Pin,
     Reference,
     is_address,
     origin_of,
@@ -29,6 +30,7 @@ from openshelf.analysis.checkpoints.remote.references import (
     parse_reference,
     shown_address,
 )
+from openshelf.analysis.checkpoints.remote.spool import Spool
 
 _MOST_JSON = 64 * 1024 * 1024
 _MOST_PAGES = 10_000
@@ -51,6 +53,7 @@ class RemoteFiles:
     """Files of a repo at one commit, or one file at an address; ``chosen`` is the file that was asked for, if any.
 
     ``hashes`` are the SHA-256 of files as the hub states them, with the hub: another one may state what it likes.
+    ``spool`` keeps what is fetched, for those who read it more than once.
     """
 
     label: str
@@ -59,22 +62,30 @@ class RemoteFiles:
     known: Mapping[str, int]
     chosen: str | None = None
     hashes: Mapping[str, str] = field(default_factory=dict)
+    endpoint: str | None = None
+    commit: str | None = None
+    spool: Spool | None = None
     _cache: BlockCache = field(default_factory=BlockCache, init=False)
-    _open: dict[str, HttpFile] = field(default_factory=dict, init=False)
+    _open: dict[str, OpenFile] = field(default_factory=dict, init=False)
 
     def sizes(self) -> Mapping[str, int]:
         if self.chosen is not None:
             return {self.chosen: self.open(self.chosen).size}
         return self.known
 
-    def open(self, name: str) -> HttpFile:
+    def open(self, name: str) -> OpenFile:
         if name not in self._open:
             if name not in self.addresses:
                 raise UnreadableCheckpoint(name, f"there is no such file in {self.label}")
-            self._open[name] = HttpFile(
-                name, self.addresses[name], self.client, self._cache, self.known.get(name), self.hashes.get(name)
-            )
+            key = self.hashes.get(name) or self.addresses[name]
+            kept = self.spool and self.spool.keep(key, lambda: self._http(name))
+            self._open[name] = kept or self._http(name)
         return self._open[name]
+
+    def _http(self, name: str) -> HttpFile:
+        return HttpFile(
+            name, self.addresses[name], self.client, self._cache, self.known.get(name), self.hashes.get(name)
+        )
 
     def fetch_beginnings(self, names: Iterable[str], /) -> None:
         """Ask for the first block of many files, several at a time. What goes wrong is said when they are read."""
@@ -92,16 +103,24 @@ class RemoteFiles:
         self._open.clear()
 
 
-def _begin(file: HttpFile) -> None:
+def _begin(file: OpenFile) -> None:
     with suppress(UnreadableCheckpoint):
         file.read(0, min(file.size, BLOCK))
 
 
-def open_remote(where: str, endpoint: str | None = None, token: str | None = None) -> RemoteFiles:
+def open_remote(
+    where: str,
+    endpoint: str | None = None,
+    token: str | None = None,
+    *,
+    pin: Pin | None = None,
+    spool: Spool | None = None,
+) -> RemoteFiles:
     """The files behind a reference or an address.
 
     ``endpoint`` and ``token`` default to what the environment says; that token is sent to that endpoint alone, and a
-    ``token`` given here to the hub that ``where`` names. Raises UnreadableCheckpoint, which says what was tried.
+    ``token`` given here to the hub that ``where`` names. With a ``pin`` any token goes to that endpoint alone: who
+    wrote a record is to get nobody's token. Raises UnreadableCheckpoint, which says what was tried.
     """
     own = (endpoint or settings.endpoint()).rstrip("/")
     reference = parse_address(where, own) if is_address(where) else parse_reference(where)
@@ -112,15 +131,24 @@ def open_remote(where: str, endpoint: str | None = None, token: str | None = Non
         )
     if settings.is_offline():
         raise UnreadableCheckpoint(where, "there is no such file or folder, and HF_HUB_OFFLINE forbids to ask a hub")
-    known = token is None
-    client = HttpClient(
-        own if known or reference is None else reference.endpoint or own, settings.token() if known else token
-    )
+    named = reference.endpoint if reference is not None and token is not None and pin is None else None
+    client = HttpClient(named or own, settings.token() if token is None else token)
+    if reference is not None and pin is not None:
+        reference = _pinned(reference, pin, endpoint)
     try:
-        return _files(client, own, reference, where)
+        found = _files(client, own, reference, where)
+        found.spool = spool
+        return found
     except BaseException:
         client.close()
         raise
+
+
+def _pinned(reference: Reference, pin: Pin, endpoint: str | None) -> Reference:
+    """The reference as it was recorded; a hub that the caller names goes before that of the record."""
+    if reference.endpoint is None and endpoint is None:
+        reference = replace(reference, endpoint=pin.endpoint)
+    return reference if pin.commit is None else replace(reference, revision=pin.commit)
 
 
 def _files(client: HttpClient, own: str, reference: Reference | None, where: str) -> RemoteFiles:
@@ -156,7 +184,7 @@ def _repo(client: HttpClient, endpoint: str, reference: Reference, where: str) -
     addresses = {path[start:]: endpoint + reference.resolve(commit, path) for path in inside}
     sizes = {path[start:]: entries[path].size for path in inside}
     hashes = {path[start:]: f"{endpoint} {entries[path].sha256}" for path in inside if entries[path].sha256}
-    return RemoteFiles(str(reference), client, addresses, sizes, chosen, hashes)
+    return RemoteFiles(str(reference), client, addresses, sizes, chosen, hashes, endpoint, commit)
 
 
 def _commit(client: HttpClient, endpoint: str, reference: Reference, where: str) -> str:

@@ -52,6 +52,14 @@ class Reference:
         return f"{kind}{self.repo}@{self.revision}{path}"
 
 
+@dataclass(frozen=True, slots=True)
+class Pin:
+    """What a record says of a reference: the hub and the commit that it meant. Neither is known of a new one."""
+
+    endpoint: str | None = None
+    commit: str | None = None
+
+
 def parse_reference(text: str) -> Reference | None:
     """None where ``text`` has not the form of a reference. Paths with ``..`` are not taken."""
     found = _REFERENCE.match(text)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Callable, Collection, Mapping
-from contextlib import suppress
-from dataclasses import dataclass
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, replace
 from errno import ENOSPC
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from blake3 import blake3
 from openshelf.analysis.checkpoints import dtypes
 from openshelf.analysis.checkpoints.checkpoint import Checkpoint, Role, Tensor
 from openshelf.analysis.checkpoints.headers.shard_index import ENDING
-from openshelf.analysis.checkpoints.opening import open_checkpoint
+from openshelf.analysis.checkpoints.opening import Model, open_checkpoint, opened
 from openshelf.analysis.checkpoints.writers import gguf
 from openshelf.analysis.checkpoints.writers.safetensors import MAX_SHARD_BYTES
 from openshelf.analysis.checkpoints.writers.unfinished import NotWritable, PlannedTensor
@@ -48,64 +48,89 @@ class _Job:
 
 
 def convert(
-    source: Checkpoint,
+    source: Model,
     to: str,
-    out: Path,
+    out: str | Path,
     *,
     dtype: str | None = None,
     names: Mapping[str, str] | None = None,
     metadata: Mapping[str, gguf.Value] | None = None,
-    like: Checkpoint | None = None,
+    like: Model | None = None,
     max_shard_bytes: int = MAX_SHARD_BYTES,
     allowed: Collection[Loss] = (),
     verify: bool = True,
+    endpoint: str | None = None,
+    token: str | None = None,
     progress: Progress | None = None,
 ) -> Converted:
     """Write the tensors of ``source`` as ``to`` (safetensors, npz, gguf, onnx): a file, or for safetensors a folder.
 
+    ``source`` and ``like`` are checkpoints, or paths, references (of the hub ``endpoint``) or addresses to open.
     ``dtype`` is for tensors of floating-point numbers and block types; the others keep theirs. ``names`` maps names of
     tensors, those that it lacks stay. A tensor that has several names is written under each. Non-contiguous tensors
     become contiguous. Memory is bounded, save for tensors that are stored compressed, of which one is held at a time.
     All files appear at once and whole, after they were read back where ``verify`` is set. Raises ConversionRefused,
     UnreadableCheckpoint, OSError.
     """
-    target = TARGETS[to]
-    losses = Losses()
-    if is_graph(source):
-        losses.add(Loss.GRAPH, source.format)
-    jobs, kept = _plan(source, target, dtype, names or {}, like, losses)
-    folder, name = _place(out, target)
-    is_new = not folder.exists()
-    folder.mkdir(parents=True, exist_ok=True)
-    part = Path(tempfile.mkdtemp(prefix=f".{out.name[:100]}.", suffix=".part", dir=folder))
-    try:
+    target, out = TARGETS[to], Path(out)
+    with ExitStack() as stack:
+        found = stack.enter_context(opened(source, endpoint=endpoint, token=token))
+        template = stack.enter_context(opened(like, endpoint=endpoint, token=token)) if like is not None else None
+        losses = Losses()
+        if is_graph(found):
+            losses.add(Loss.GRAPH, found.format)
+        jobs, kept = _plan(found, target, dtype, names or {}, template, losses)
         planned = tuple(job.planned for job in jobs)
-        wanted = Wanted(source, part, name, planned, max_shard_bytes, dtype, metadata or {}, like)
+        folder, name = _place(out, target)
+        wanted = Wanted(found, folder, name, planned, max_shard_bytes, dtype, metadata or {}, template)
+        making = _Making(target, wanted, jobs, losses, allowed, verify, progress or (lambda *_: None))
+        return Converted(
+            making.files(out), len(jobs), wanted.nbytes,
+            {loss: tuple(names) for loss, names in losses.found.items()}, tuple(kept), found.facts.tied, verify,
+        )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class _Making:
+    """A conversion that was planned."""
+
+    target: Target
+    wanted: Wanted
+    jobs: list[_Job]
+    losses: Losses
+    allowed: Collection[Loss]
+    verify: bool
+    progress: Progress
+
+    def files(self, out: Path) -> tuple[Path, ...]:
+        """All files, at once and whole, or none."""
+        folder = self.wanted.folder
+        is_new = not folder.exists()
+        folder.mkdir(parents=True, exist_ok=True)
+        part = Path(tempfile.mkdtemp(prefix=f".{out.name[:100]}.", suffix=".part", dir=folder))
         try:
-            opened = target.open(wanted, losses)
-            losses.check(allowed)
-            with opened() as writer:
-                sums = _write(source, jobs, writer, progress or (lambda *_: None))
-                written = writer.finish()
+            return _moved(part, folder, self._written(part))
         except NotWritable as error:
             raise ConversionRefused(str(error)) from None
         except OSError as error:
             if error.errno != ENOSPC:
                 raise
-            wanted_bytes = sum(tensor.nbytes for tensor in planned)
-            raise OSError(ENOSPC, f"no room for {wanted_bytes:,} bytes; nothing was written", str(out)) from None
-        if verify:
-            _verify(part, written, planned, sums)
-        files = _moved(part, folder, written)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
-        if is_new:
-            with suppress(OSError):
-                folder.rmdir()  # Only where nothing came to be in it.
-    return Converted(
-        files, len(jobs), sum(tensor.nbytes for tensor in planned),
-        {loss: tuple(found) for loss, found in losses.found.items()}, tuple(kept), source.facts.tied, verify,
-    )  # fmt: skip
+            raise OSError(ENOSPC, f"no room for {self.wanted.nbytes:,} bytes; nothing was written", str(out)) from None
+        finally:
+            shutil.rmtree(part, ignore_errors=True)
+            if is_new:
+                with suppress(OSError):
+                    folder.rmdir()  # Only where nothing came to be in it.
+
+    def _written(self, part: Path) -> tuple[str, ...]:
+        opening = self.target.open(replace(self.wanted, folder=part), self.losses)
+        self.losses.check(self.allowed)
+        with opening() as writer:
+            sums = _write(self.wanted.source, self.jobs, writer, self.progress)
+            written = writer.finish()
+        if self.verify:
+            _verify(part, written, self.wanted.tensors, sums)
+        return written
 
 
 def _plan(

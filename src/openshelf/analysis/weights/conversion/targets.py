@@ -51,6 +51,11 @@ class Wanted:
     metadata: Mapping[str, gguf.Value] = field(default_factory=dict)
     like: Checkpoint | None = None
 
+    @property
+    def nbytes(self) -> int:
+        """Of all tensors."""
+        return sum(tensor.nbytes for tensor in self.tensors)
+
 
 @dataclass(frozen=True, slots=True)
 class Target:

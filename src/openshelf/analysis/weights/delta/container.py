@@ -15,7 +15,7 @@ import shutil
 import tempfile
 import zlib
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -25,8 +25,10 @@ import numpy as np
 from blake3 import blake3
 
 from openshelf.analysis.checkpoints.errors import UnreadableCheckpoint
-from openshelf.analysis.checkpoints.files import LocalFiles, OpenFile
+from openshelf.analysis.checkpoints.files import Files, OpenFile
 from openshelf.analysis.checkpoints.headers.safetensors import MAX_HEADER, TensorInfo, read_safetensors_header
+from openshelf.analysis.checkpoints.opening import Place, find
+from openshelf.analysis.checkpoints.remote.spool import Spool
 from openshelf.analysis.files.ranges import UnreadableFile
 from openshelf.analysis.weights.delta.errors import DeltaRefused
 from openshelf.analysis.weights.delta.plan import Plan, from_json, to_json
@@ -119,13 +121,20 @@ def _header(entries: list[tuple[str, str, tuple[int, ...], int]], metadata: Mapp
 
 
 @dataclass(frozen=True, slots=True)
-class Delta:
-    """A delta that is open for reading."""
+class Delta(AbstractContextManager["Delta"]):
+    """A delta that is open for reading. Close it, or use it in a ``with`` block."""
 
+    files: Files
     file: OpenFile
     name: str
     plan: Plan
     tensors: Mapping[str, TensorInfo]
+
+    def close(self) -> None:
+        self.files.close()
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     @property
     def size(self) -> int:
@@ -169,9 +178,23 @@ class Delta:
         return memoryview(b"") if info is None else self.file.view(info.start, info.end)
 
 
-def read_delta(where: Path) -> Delta:
-    """The delta in a file; its plan is read and checked. Raises UnreadableCheckpoint."""
-    file, name = LocalFiles(where).open(where.name), where.name
+def read_delta(where: str | Path, *, endpoint: str | None = None, spool: Spool | None = None) -> Delta:
+    """The delta in a file, at a reference to one (``owner/name:file``) or at an address; its plan is read and checked.
+
+    Raises UnreadableCheckpoint.
+    """
+    place = find(where, endpoint=endpoint, spool=spool)
+    try:
+        return _read(place)
+    except BaseException:
+        place.files.close()
+        raise
+
+
+def _read(place: Place) -> Delta:
+    if place.first is None:
+        raise UnreadableCheckpoint(place.files.label, "it is a folder or a repo; name the file of the delta in it")
+    file, name = place.files.open(place.first), place.first
     try:
         header = read_safetensors_header(file)
     except UnreadableFile as error:
@@ -197,7 +220,7 @@ def read_delta(where: Path) -> Delta:
     known = {"plan"} | {start + key for key in plan.pieces for start in ("data:", "low-rank-a:", "low-rank-b:")}
     if extra := next((found for found in tensors if found not in known), None):
         raise UnreadableCheckpoint(name, f"it holds {extra[:200]!r}, of which its plan says nothing")
-    return Delta(file, name, plan, tensors)
+    return Delta(place.files, file, name, plan, tensors)
 
 
 def _inflated(name: str, packed: bytes) -> bytes:

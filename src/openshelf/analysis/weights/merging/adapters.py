@@ -12,19 +12,19 @@ import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from openshelf.analysis.checkpoints.checkpoint import Checkpoint
+from openshelf.analysis.checkpoints.opening import Place
 from openshelf.analysis.weights.merging.conflicts import Conflict, Kind, MergeError
 from openshelf.analysis.weights.merging.operands import Array, Folded, Operand, Stored
 from openshelf.analysis.weights.merging.recipe import check_regex
 
 CONFIG = "adapter_config.json"
 WEIGHTS = "adapter_model.safetensors"
-_MAX_CONFIG = 4 * 1024 * 1024
+MAX_CONFIG = 4 * 1024 * 1024
 _PREFIX = "base_model.model."
 _PART = re.compile(
     r"(?P<module>.+)\.lora_(?P<embedding>embedding_)?(?P<letter>[AB])(?:\.(?!weight\Z)[^.]+)?(?:\.weight)?\Z"
@@ -58,14 +58,14 @@ class AdapterConfig:
         return float(alpha / (math.sqrt(r) if self.rank_stabilised else r))
 
 
-def is_adapter(path: Path) -> bool:
-    return path.is_dir() and (path / CONFIG).is_file()
+def is_adapter(place: Place) -> bool:
+    return place.first is None and CONFIG in place.files.sizes()
 
 
 def read_config(content: bytes) -> AdapterConfig:
     """Raises MergeError for what is not plain LoRA, and says what to do."""
-    if len(content) > _MAX_CONFIG:
-        raise MergeError(f"{CONFIG} has {len(content):,} bytes; up to {_MAX_CONFIG:,} are read")
+    if len(content) > MAX_CONFIG:
+        raise MergeError(f"{CONFIG} has {len(content):,} bytes; up to {MAX_CONFIG:,} are read")
     try:
         found = json.loads(content)
     except (ValueError, RecursionError) as error:

@@ -5,14 +5,16 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from blake3 import blake3
 
 from openshelf.analysis.checkpoints.checkpoint import Checkpoint, Role
 from openshelf.analysis.checkpoints.files import Files
-from openshelf.analysis.checkpoints.opening import open_checkpoint
+from openshelf.analysis.checkpoints.opening import Place, find, open_place
+from openshelf.analysis.checkpoints.remote.references import Pin, is_address, shown_address
+from openshelf.analysis.checkpoints.remote.spool import Spool
 from openshelf.analysis.weights.merging import adapters
 from openshelf.analysis.weights.merging.conflicts import Conflict, MergeError
 from openshelf.analysis.weights.merging.operands import Operand, Stored
@@ -84,39 +86,66 @@ class Inputs:
         self.close()
 
 
-def open_inputs(recipe: Recipe, folder: Path) -> Inputs:
-    """Open what the recipe names; its paths lead from ``folder``. Raises UnreadableCheckpoint, MergeError."""
+@dataclass(frozen=True, slots=True)
+class Access:
+    """How inputs are reached: paths lead from ``folder``, references to ``endpoint``, which alone sees ``token``.
+
+    What is fetched is kept in ``spool``, as a merge reads its inputs more than once.
+    """
+
+    folder: Path
+    endpoint: str | None = None
+    token: str | None = field(default=None, repr=False)
+    spool: Spool | None = None
+
+    def place(self, source: Source) -> Place:
+        """Where an input is. Raises UnreadableCheckpoint."""
+        is_elsewhere = source.commit is not None or is_address(source.path)
+        where = source.path if is_elsewhere else located(source.path, self.folder)
+        pin = Pin(source.endpoint, source.commit)
+        return find(where, endpoint=self.endpoint, token=self.token, pin=pin, spool=self.spool)
+
+
+def open_inputs(recipe: Recipe, access: Access) -> Inputs:
+    """Open what the recipe names. Raises UnreadableCheckpoint, MergeError."""
     with ExitStack() as stack:
-        base = _open(recipe.base, folder, stack) if recipe.base is not None else None
-        sides = [_side(side.source, base, folder, stack) for side in recipe.sides]
+        base = _open(recipe.base, access.place(recipe.base), stack) if recipe.base is not None else None
+        sides = [_side(side.source, base, access, stack) for side in recipe.sides]
         statistics = [
-            _open(side.statistics, folder, stack) if side.statistics is not None else None for side in recipe.sides
+            _open(side.statistics, access.place(side.statistics), stack) if side.statistics is not None else None
+            for side in recipe.sides
         ]
         return Inputs(base, sides, statistics, stack.pop_all())
 
 
-def _open(source: Source, folder: Path, stack: ExitStack) -> Input:
-    where = located(source.path, folder)
-    checkpoint = stack.enter_context(open_checkpoint(where))
+def _open(source: Source, place: Place, stack: ExitStack) -> Input:
+    checkpoint = stack.enter_context(open_place(place))
     weights = [tensor for tensor in checkpoint if tensor.role is Role.WEIGHT]
     tensors: dict[str, Operand] = {tensor.name: Stored(checkpoint, tensor) for tensor in weights}
-    is_folder = Path(where).is_dir()
-    return Input(source, checkpoint, tensors, False, is_folder, len(checkpoint) - len(weights))
+    left_out = len(checkpoint) - len(weights)
+    return Input(_found(source, place), checkpoint, tensors, False, place.first is None, left_out)
 
 
-def _side(source: Source, base: Input | None, folder: Path, stack: ExitStack) -> Input:
-    where = Path(located(source.path, folder))
-    if not adapters.is_adapter(where):
-        return _open(source, folder, stack)
+def _found(source: Source, place: Place) -> Source:
+    """The source as it is recorded: with what a reference led to, and without what an address tells no third party."""
+    path = shown_address(source.path) if is_address(source.path) else source.path
+    return replace(source, path=path, endpoint=place.endpoint, commit=place.commit)
+
+
+def _side(source: Source, base: Input | None, access: Access, stack: ExitStack) -> Input:
+    place = access.place(source)
+    if not adapters.is_adapter(place):
+        return _open(source, place, stack)
+    checkpoint = stack.enter_context(open_place(replace(place, first=adapters.WEIGHTS)))
     if base is None:
         raise MergeError(f"{source.path} is an adapter; it can be folded only where the base is given")
-    checkpoint = stack.enter_context(open_checkpoint(where / adapters.WEIGHTS))
+    config_file = place.files.open(adapters.CONFIG)
     try:
-        config = adapters.read_config((where / adapters.CONFIG).read_bytes())
+        config = adapters.read_config(config_file.read(0, min(config_file.size, adapters.MAX_CONFIG + 1)))
     except MergeError as error:
         raise MergeError(f"{source.path}: {error}") from None
     changed, problems = adapters.fold(config, checkpoint, base.tensors)
-    return Input(source, checkpoint, {**base.tensors, **changed}, True, True, 0, problems)
+    return Input(_found(source, place), checkpoint, {**base.tensors, **changed}, True, True, 0, problems)
 
 
 def located(path: str, folder: Path) -> str:

@@ -39,10 +39,15 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """An input by its path. With an ``identity`` it must be that very one."""
+    """An input by its path, reference or address. With an ``identity`` it must be that very one.
+
+    ``endpoint`` and ``commit`` are the hub and the commit that a reference led to when it was recorded.
+    """
 
     path: str
     identity: Identity | None = None
+    endpoint: str | None = None
+    commit: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,6 +230,8 @@ def _side(side: Side, paths: bool) -> dict[str, Any]:
 
 def _source(source: Source, paths: bool) -> dict[str, Any]:
     found: dict[str, Any] = {"path": source.path} if paths else {}
+    if paths and source.commit is not None:
+        found |= {"endpoint": source.endpoint, "commit": source.commit}
     if source.identity is not None:
         found["tensors"] = source.identity.tensors
         found["files"] = [_file(file) for file in source.identity.files]

@@ -8,12 +8,14 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from openshelf.analysis.cards import yaml_values
+from openshelf.analysis.checkpoints.remote.references import is_address
 from openshelf.analysis.weights.merging import recipe as recipes
 from openshelf.analysis.weights.merging.conflicts import MergeError
 from openshelf.analysis.weights.merging.recipe import (
@@ -49,12 +51,18 @@ SCHEMA: Mapping[str, Mapping[str, str]] = {
         "result": "Written by the tool, and not read: what the merge did.",
     },
     "source": {
-        "path": "A file or folder, from the folder that the recipe is in.",
+        "path": "A file or folder, from the folder that the recipe is in; or a reference (`owner/name@revision`, with "
+        "`:path` where wanted), or an address. Of an address with a query, only what is before it is recorded.",
+        "endpoint": "The hub that a reference leads to, by its address. Default: `--endpoint`, or `HF_ENDPOINT`; the "
+        "token goes there alone.",
+        "commit": "The commit that the revision was; it is opened whatever the revision is now.",
         "tensors": "How many tensors it has.",
         "files": "A list of files with `name`, `bytes`, `blake3` and perhaps `sha256`, with which they must agree.",
     },
     "side": {
-        "path": "A checkpoint, or a folder with a PEFT adapter (`adapter_config.json`).",
+        "path": "As in a source: a checkpoint, or a folder or repo with a PEFT adapter (`adapter_config.json`).",
+        "endpoint": "As in a source.",
+        "commit": "As in a source.",
         "tensors": "As in a source.",
         "files": "As in a source.",
         "weight": "A number. Default: 1.",
@@ -192,12 +200,18 @@ def _source(found: Any, place: str) -> Source:
 
 def _source_of(values: Mapping[str, Any], place: str) -> Source:
     path = _text(values.get("path"), f"{place}.path")
+    endpoint, commit = values.get("endpoint"), values.get("commit")
+    if endpoint is not None and not is_address(_text(endpoint, f"{place}.endpoint")):
+        raise RecipeError(f"{place}.endpoint", "the address of a hub is expected here, with http:// or https://")
+    if commit is not None and not re.fullmatch(r"[0-9a-f]{40,64}", _text(commit, f"{place}.commit")):
+        raise RecipeError(f"{place}.commit", "a commit is expected here, in 40 hexadecimal digits or more")
+    source = Source(path, None, endpoint, commit)
     if values.get("files") is None:
-        return Source(path)
+        return source
     files = _list(values["files"], f"{place}.files", 100_000)
-    return Source(
-        path,
-        Identity(
+    return replace(
+        source,
+        identity=Identity(
             _whole(values.get("tensors", 0), f"{place}.tensors", 1 << 40),
             tuple(_file(file, f"{place}.files[{index}]") for index, file in enumerate(files)),
         ),

@@ -14,6 +14,8 @@ from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any
 
+from openshelf.analysis.checkpoints.remote.references import is_address
+from openshelf.analysis.checkpoints.remote.spool import Spool
 from openshelf.analysis.checkpoints.writers.safetensors import MAX_SHARD_BYTES, SafetensorsWriter
 from openshelf.analysis.checkpoints.writers.unfinished import NotWritable, PlannedTensor
 from openshelf.analysis.weights.merging import carry, recipe_file
@@ -21,11 +23,11 @@ from openshelf.analysis.weights.merging import recipe as recipes
 from openshelf.analysis.weights.merging.compute import Merger, taken, written_type
 from openshelf.analysis.weights.merging.conflicts import Conflict, Kind, MergeError, MergeRefused
 from openshelf.analysis.weights.merging.directions import opposed
-from openshelf.analysis.weights.merging.inputs import Inputs, identify, open_inputs
+from openshelf.analysis.weights.merging.inputs import Access, Inputs, identify, open_inputs
 from openshelf.analysis.weights.merging.methods.method import method
 from openshelf.analysis.weights.merging.operands import is_quantised
 from openshelf.analysis.weights.merging.plan import Combine, Plan, Take, make_plan
-from openshelf.analysis.weights.merging.recipe import Identity, Recipe, Side, Source, word
+from openshelf.analysis.weights.merging.recipe import Recipe, Source, word
 from openshelf.analysis.weights.merging.tiles import Threads, worker_threads
 
 Progress = Callable[[str, int, int], None]
@@ -34,7 +36,10 @@ MANY_LEFT = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What does not decide a single value: threads, sizes of files, how inputs are hashed (see ``identify``)."""
+    """What does not decide a single value: threads, sizes of files, how inputs are hashed (see ``identify``).
+
+    ``endpoint`` is the hub of references, and ``token`` what it, and no other server, is told.
+    """
 
     threads: int | None = None
     shard_bytes: int = MAX_SHARD_BYTES
@@ -42,6 +47,8 @@ class Options:
     strict: bool = False
     progress: Progress | None = None
     tool: str = "openshelf"
+    endpoint: str | None = None
+    token: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +85,8 @@ class MergeReport:
 
 def check_recipe(recipe: Recipe, folder: Path, options: Options | None = None) -> MergeReport:
     """What a merge would do and what stands in its way; nothing is written. Paths lead from ``folder``."""
-    with _examined(recipe, folder, options or Options(), thorough=True) as found:
+    options = options or Options()
+    with Spool() as spool, _examined(recipe, folder, options, spool, thorough=True) as found:
         return found.report(None)
 
 
@@ -90,7 +98,8 @@ def merge_recipe(recipe: Recipe, out: Path, folder: Path, options: Options | Non
     """
     options = options or Options()
     _check_free(out)
-    with _examined(recipe, folder, options) as found:
+    beside = out.parent if out.parent.is_dir() else None
+    with Spool(beside) as spool, _examined(recipe, folder, options, spool) as found:
         if found.hard:
             raise MergeRefused(found.hard, found.soft)
         if found.soft and options.strict:
@@ -190,11 +199,14 @@ class _Examined:
 
 
 @contextmanager
-def _examined(recipe: Recipe, folder: Path, options: Options, thorough: bool = False) -> Iterator[_Examined]:
+def _examined(
+    recipe: Recipe, folder: Path, options: Options, spool: Spool, thorough: bool = False
+) -> Iterator[_Examined]:
     recipes.checked(recipe)
-    with worker_threads(options.threads) as threads, open_inputs(recipe, folder) as inputs:
-        identities = [identify(each, threads, options.hashing) for each in inputs.all()]
-        known = _with_identities(recipe, identities)
+    access = Access(folder, options.endpoint, options.token, spool)
+    with worker_threads(options.threads) as threads, open_inputs(recipe, access) as inputs:
+        found_out = [replace(each.source, identity=identify(each, threads, options.hashing)) for each in inputs.all()]
+        known = _with_sources(recipe, found_out)
         plan = make_plan(known, inputs)
         carried = carry.carry(inputs)
         hard = [*_misfits(inputs), *plan.hard, *carried.hard]
@@ -249,14 +261,12 @@ def _misfits(inputs: Inputs) -> list[Conflict]:
     return wrong
 
 
-def _with_identities(recipe: Recipe, identities: Sequence[Identity]) -> Recipe:
-    held = iter(identities)
-    base = replace(recipe.base, identity=next(held)) if recipe.base is not None else None
-    sides = [replace(side, source=replace(side.source, identity=next(held))) for side in recipe.sides]
-    known: list[Side] = []
-    for side in sides:
-        statistics = replace(side.statistics, identity=next(held)) if side.statistics is not None else None
-        known.append(replace(side, statistics=statistics))
+def _with_sources(recipe: Recipe, sources: Sequence[Source]) -> Recipe:
+    """The recipe with all that was found out of its sources, which come in the order of ``Inputs.all``."""
+    held = iter(sources)
+    base = next(held) if recipe.base is not None else None
+    sides = [replace(side, source=next(held)) for side in recipe.sides]
+    known = [replace(side, statistics=next(held) if side.statistics is not None else None) for side in sides]
     return replace(recipe, base=base, sides=tuple(known))
 
 
@@ -264,6 +274,8 @@ def _relocated(recipe: Recipe, folder: Path, out: Path) -> dict[str, Any]:
     """Base and sides with paths that lead from the folder of the output."""
 
     def moved(source: Source) -> Source:
+        if source.commit is not None or is_address(source.path):
+            return source
         there = folder / source.path if (folder / source.path).exists() else Path(source.path)
         if not there.exists():
             return source
