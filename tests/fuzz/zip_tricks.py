@@ -9,7 +9,8 @@ import io
 import struct
 import warnings
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from random import Random
 from typing import Any
 
@@ -94,7 +95,7 @@ def _zip64(random: Random, data: bytes) -> bytes:
     """Sizes in a field of ZIP64, right or not, and a ZIP64 end record that may lead anywhere."""
     members = _members(data)
     written = io.BytesIO()
-    with zipfile.ZipFile(written, "w") as archive:
+    with _writing(written) as archive:
         for info, content in members:
             extra = struct.pack("<HHQQ", 1, 16, random.choice((len(content), *_SIZES)), random.choice(_SIZES))
             entry = zipfile.ZipInfo(info.filename)
@@ -129,7 +130,7 @@ class _Forward(io.RawIOBase):
 def _descriptor(random: Random, data: bytes) -> bytes:
     """Sizes that stand behind the data, or should and do not."""
     target = _Forward()
-    with zipfile.ZipFile(target, "w") as archive:
+    with _writing(target) as archive:
         for info, content in _members(data):
             archive.writestr(zipfile.ZipInfo(info.filename), content, info.compress_type)
     made = bytes(target.held)
@@ -137,6 +138,14 @@ def _descriptor(random: Random, data: bytes) -> bytes:
     if places and random.randint(0, 1):
         return _put(made, random.choice(places) + random.choice((0, 4, 8, 12)), random.choice(_SIZES), 4)
     return made
+
+
+@contextmanager
+def _writing(target: Any) -> Iterator[zipfile.ZipFile]:
+    """A new archive, in which a name may stand twice without a warning."""
+    with warnings.catch_warnings(), zipfile.ZipFile(target, "w") as archive:
+        warnings.simplefilter("ignore")
+        yield archive
 
 
 def _members(data: bytes) -> list[tuple[zipfile.ZipInfo, bytes]]:
@@ -148,8 +157,7 @@ def _again(random: Random, data: bytes) -> bytes:
     """A member twice, one with a name that leads outside, or one that unpacks to much."""
     members = _members(data)
     written = io.BytesIO()
-    with warnings.catch_warnings(), zipfile.ZipFile(written, "w") as archive:
-        warnings.simplefilter("ignore")
+    with _writing(written) as archive:
         chosen = random.randint(0, len(members) - 1)
         way = random.randint(0, 2)
         for number, (info, content) in enumerate(members):

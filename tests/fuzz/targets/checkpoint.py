@@ -16,6 +16,7 @@ from tests.fuzz.bundles import pack, packed, unpack
 from tests.fuzz.hdf5_here import hdf5_here
 from tests.fuzz.inside import damage_inside
 from tests.fuzz.target import Target
+from tests.fuzz.watch import watched
 from tests.unit.checkpoints.folder_makers import FOLDERS
 from tests.unit.checkpoints.hostile import take
 from tests.unit.checkpoints.makers import Made, every
@@ -46,7 +47,7 @@ def _by_reader() -> Mapping[str, list[Made]]:
 
 def run(reader: str, data: bytes) -> None:
     _, files = unpack(data, _names(reader))
-    with _reading(reader):
+    with _reading(reader), watched():
         take(files, is_folder=reader == FOLDER)
 
 

@@ -12,6 +12,8 @@ import numpy as np
 
 _POLYNOMIAL = 0x82F63B78
 _LANE = 256
+_FEW = 8192
+"""Below this, one byte after another is faster."""
 _MASK = 0xA282EAD8
 Table = np.ndarray[tuple[int], np.dtype[np.uint32]]
 
@@ -19,19 +21,22 @@ Table = np.ndarray[tuple[int], np.dtype[np.uint32]]
 def crc32c(content: bytes | memoryview) -> int:
     """The sum of all bytes."""
     raw = np.frombuffer(content, np.uint8)
-    count = raw.size // _LANE
-    lanes = np.zeros(count, np.uint32)
-    table = _table()
-    for column in raw[: count * _LANE].reshape(count, _LANE).T:
-        lanes = table[(lanes ^ column) & 0xFF] ^ (lanes >> np.uint32(8))
-    state = _joined(lanes)
-    if count:
-        # The lanes began at zero; a sum begins at all ones, which move through all their bytes.
-        state ^= _moved(np.array([0xFFFFFFFF], np.uint32), count * _LANE)[0]
-    found = int(state) if count else 0xFFFFFFFF
+    count = raw.size // _LANE if raw.size >= _FEW else 0
+    found = _of_lanes(raw[: count * _LANE].reshape(count, _LANE)) if count else 0xFFFFFFFF
+    steps = _steps()
     for byte in raw[count * _LANE :].tolist():
-        found = int(table[(found ^ byte) & 0xFF]) ^ (found >> 8)
+        found = steps[(found ^ byte) & 0xFF] ^ (found >> 8)
     return found ^ 0xFFFFFFFF
+
+
+def _of_lanes(rows: np.ndarray[tuple[int, int], np.dtype[np.uint8]]) -> int:
+    """The state after all bytes of some rows."""
+    table = _table()
+    lanes = np.zeros(len(rows), np.uint32)
+    for column in rows.T:
+        lanes = table[(lanes ^ column) & 0xFF] ^ (lanes >> np.uint32(8))
+    # The lanes began at zero; a sum begins at all ones, which move through all their bytes.
+    return int(_joined(lanes) ^ _moved(np.array([0xFFFFFFFF], np.uint32), rows.size)[0])
 
 
 def masked(crc: int) -> int:
@@ -71,6 +76,11 @@ def _zeros(power: int) -> tuple[np.uint32, ...]:
         return tuple(_moved(half, 1 << (power - 1)))
     states = np.uint32(1) << np.arange(32, dtype=np.uint32)
     return tuple(_table()[states & 0xFF] ^ (states >> np.uint32(8)))
+
+
+@cache
+def _steps() -> list[int]:
+    return _table().tolist()
 
 
 @cache
