@@ -8,19 +8,24 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
 class Attack:
     """``content`` is given to the parser that ``reader`` names (see tests/fuzz/test_attacks.py), which must refuse it
-    with a message that has ``said`` in it; an empty ``said`` means that it must be taken, and do no harm."""
+    with a message that has ``said`` in it; a reader whose name begins with ``taken`` must take it, without harm.
+
+    ``file`` is what it is called where it has a name, ``beside`` are other files of the same folder.
+    """
 
     name: str
     reader: str
     content: bytes
     said: str
+    beside: Mapping[str, bytes] = field(default_factory=dict)
+    file: str = "file"
 
 
 def every() -> Iterator[Attack]:

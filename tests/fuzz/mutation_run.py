@@ -41,7 +41,6 @@ def main() -> int:
     seeds = target.seeds()
     for seed in seeds:
         target.run(seed)
-    signal.signal(signal.SIGALRM, _too_slow)
     done: Counter[str] = Counter()
 
     @settings(
@@ -59,7 +58,7 @@ def main() -> int:
             data = _mutated(target, seeds, random)
             done["inputs"] += 1
             try:
-                _bounded(target, data)
+                bounded(target, data)
             except BaseException:
                 folder.mkdir(parents=True, exist_ok=True)
                 (folder / f"{name}-failed-mutation-{number}").write_bytes(data)
@@ -79,8 +78,10 @@ def _mutated(target: Target, seeds: list[bytes], random: Random) -> bytes:
     return damage(random, right, seeds) if mutate is None else mutate(random, right)
 
 
-def _bounded(target: Target, data: bytes) -> None:
+def bounded(target: Target, data: bytes) -> None:
+    """Runs ``target`` on ``data``. Raises TooSlow, TooLarge, and what it raises."""
     before, peak = _memory()
+    signal.signal(signal.SIGALRM, _too_slow)
     signal.setitimer(signal.ITIMER_REAL, SECONDS_FOR_ONE)
     try:
         target.run(data)

@@ -10,6 +10,7 @@ from openshelf.analysis.files.ranges import UnreadableFile
 # Values are asked for only of tensors up to this size: a right file may claim large ones that are all zeros.
 MOST_BYTES = 1 << 20
 MOST_TENSORS = 50
+READ = "read"
 
 
 def take(contents: dict[str, bytes], *, is_folder: bool = False) -> str:
@@ -24,7 +25,7 @@ def take(contents: dict[str, bytes], *, is_folder: bool = False) -> str:
     except UnreadableFile as error:
         assert str(error)
         return str(error)
-    return "read"
+    return READ
 
 
 def _check(found: Checkpoint, contents: dict[str, bytes]) -> None:

@@ -76,7 +76,7 @@ def answers(inward: BinaryIO, outward: BinaryIO, ranges: RangeReader, budget: in
                 continue
             if word == "piece" and not 0 <= value <= MAX_PIECE:
                 raise TypeError(value)
-        except (TypeError, ValueError, AttributeError, RecursionError) as error:
+        except (TypeError, ValueError, AttributeError, OverflowError, RecursionError) as error:
             if isinstance(error, UnreadableFile):
                 raise
             raise ReaderFailed("the process that reads it gave an answer that makes no sense") from None

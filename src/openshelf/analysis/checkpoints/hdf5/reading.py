@@ -71,7 +71,9 @@ def read_hdf5(ranges: RangeReader) -> Hdf5:
                 found.attributes[str(name)] = str(text)
             elif word == "problem":
                 found.problems.append(str(value)[:500])
-        except (TypeError, ValueError, KeyError):
+        except UnreadableFile:
+            raise
+        except (TypeError, ValueError, KeyError, OverflowError):
             raise ReaderFailed("the process that reads it gave an answer that makes no sense") from None
     return found
 
