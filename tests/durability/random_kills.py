@@ -31,6 +31,7 @@ from openshelf.settings import Settings
 from tests.durability import state
 from tests.durability.nursery import Forked, Nursery
 from tests.hubs import actor, add_user
+from tests.interfaces.git.working_copy import WorkingCopy
 
 CLIENTS = ("xet", "commit", "lfs", "git")
 READY_SECONDS = 60.0
@@ -221,23 +222,14 @@ def client(folder: Path, kind: str, url: str, token: str) -> subprocess.Popen[by
     home.mkdir(exist_ok=True)
     for mark in ("stop", "stuck"):
         (home / mark).unlink(missing_ok=True)
-    variables = {
-        "PATH": os.environ["PATH"],
+    variables = WorkingCopy(home, home).environment() | {
         "PYTHONPATH": os.pathsep.join(sys.path),
-        "HOME": str(home),
         "HF_HOME": str(home / "hf"),
         "HF_ENDPOINT": url,
         "HF_TOKEN": token,
         "HF_HUB_DISABLE_TELEMETRY": "1",
         "HF_XET_CLIENT_RETRY_BASE_DELAY": "200ms",
         "HF_HUB_DISABLE_PROGRESS_BARS": "1",
-        "GIT_TERMINAL_PROMPT": "0",
-        "GIT_CONFIG_NOSYSTEM": "1",
-        "GIT_AUTHOR_NAME": "Ada",
-        "GIT_AUTHOR_EMAIL": "ada@example.org",
-        "GIT_COMMITTER_NAME": "Ada",
-        "GIT_COMMITTER_EMAIL": "ada@example.org",
-        "LC_ALL": "C.UTF-8",
         "OPENSHELF_SOAK_FOLDER": str(home),
         "OPENSHELF_SOAK_REMOTE": url.replace("://", f"://ada:{token}@"),
     }

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 
@@ -15,18 +14,11 @@ from openshelf.errors import BadCredentials, BlobNotFound
 from openshelf.services import gc, repos, signing
 from openshelf.services.hub import Hub
 from tests.durability import state
-from tests.hubs import actor, add_user, client_of, make_hub
+from tests.hubs import actor, add_user, client_of
 from tests.services.bytes_in_hub import commit, start, store
 
 DAY, YEAR = timedelta(days=1), timedelta(days=365)
 SetClock = Callable[[timedelta], None]
-
-
-@pytest.fixture
-def hub(tmp_path: Path) -> Iterator[Hub]:
-    made = make_hub(tmp_path)
-    yield made
-    made.storage.close()
 
 
 @pytest.fixture

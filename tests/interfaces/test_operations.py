@@ -2,21 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
-import pytest
-
 from openshelf.services import jobs
 from openshelf.services.hub import Hub
-from tests.hubs import client_of, make_hub
-
-
-@pytest.fixture
-def hub(tmp_path: Path) -> Iterator[Hub]:
-    made = make_hub(tmp_path)
-    yield made
-    made.storage.close()
+from tests.hubs import client_of
 
 
 def test_a_hub_that_can_work_is_ready(hub: Hub) -> None:

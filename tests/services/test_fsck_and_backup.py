@@ -6,7 +6,7 @@ import os
 import shutil
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,15 +26,8 @@ from openshelf.storage import search
 from openshelf.storage.catalogue import blobs, migrate, refs
 from openshelf.storage.catalogue import repos as repo_rows
 from tests.hubs import actor as actor_named
-from tests.hubs import add_user, make_hub
+from tests.hubs import add_user
 from tests.services.bytes_in_hub import commit, start, store
-
-
-@pytest.fixture
-def hub(tmp_path: Path) -> Iterator[Hub]:
-    made = make_hub(tmp_path)
-    yield made
-    made.storage.close()
 
 
 def _filled(hub: Hub) -> tuple[Actor, Repo, Blob]:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 
@@ -18,17 +16,9 @@ from openshelf.services.stored import REMOVAL_LOCK, record_whole
 from openshelf.storage.catalogue import blobs, xorbs
 from openshelf.storage.catalogue.xorbs import XetFileRow, XorbRow
 from openshelf.xet.hashes import to_hex
-from tests.hubs import make_hub
 from tests.services.bytes_in_hub import commit, start, store
 
 CHUNKED = Blob("ab" * 32, 32)
-
-
-@pytest.fixture
-def hub(tmp_path: Path) -> Iterator[Hub]:
-    made = make_hub(tmp_path)
-    yield made
-    made.storage.close()
 
 
 @pytest.fixture

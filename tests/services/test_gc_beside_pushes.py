@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
@@ -19,17 +17,9 @@ from openshelf.storage.catalogue import blobs
 from openshelf.storage.catalogue import refs as catalogue_refs
 from openshelf.storage.catalogue.schema import blobs as blob_table
 from openshelf.storage.catalogue.schema import events as event_table
-from tests.hubs import make_hub
 from tests.services.bytes_in_hub import commit, start, store
 
 LONG_AGO = timedelta(days=40)
-
-
-@pytest.fixture
-def hub(tmp_path: Path) -> Iterator[Hub]:
-    made = make_hub(tmp_path)
-    yield made
-    made.storage.close()
 
 
 def age(hub: Hub, repo: Repo, *stored: Blob) -> None:

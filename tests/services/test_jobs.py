@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,7 +19,7 @@ from openshelf.storage import jobs as engine
 from openshelf.storage.catalogue import credentials, events, refs
 from openshelf.storage.catalogue.ids import new_id
 from openshelf.storage.jobs import JobState
-from tests.hubs import add_user, make_hub
+from tests.hubs import add_user
 from tests.services.bytes_in_hub import start
 
 
@@ -29,13 +28,6 @@ def _fast(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine, "_RETRY_SECONDS", (0.01, 0.01))
     monkeypatch.setattr(engine, "_POLL_SECONDS", 0.05)
     monkeypatch.setattr(jobs, "_POLL_SECONDS", 0.05)
-
-
-@pytest.fixture
-def hub(tmp_path: Path) -> Iterator[Hub]:
-    made = make_hub(tmp_path)
-    yield made
-    made.storage.close()
 
 
 class Worker:

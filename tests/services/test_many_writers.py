@@ -3,27 +3,16 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
-from pathlib import Path
-
-import pytest
+from collections.abc import Callable
 
 from openshelf.domain.tree import AddInline
 from openshelf.errors import OpenshelfError, StaleParent
 from openshelf.services import fetch, fsck, push
 from openshelf.services.hub import Hub
 from openshelf.storage.repositories import history
-from tests.hubs import make_hub
 from tests.services.bytes_in_hub import start
 
 WRITERS = 6
-
-
-@pytest.fixture
-def hub(tmp_path: Path) -> Iterator[Hub]:
-    made = make_hub(tmp_path)
-    yield made
-    made.storage.close()
 
 
 def _at_once(work: Callable[[int], None]) -> list[OpenshelfError]:

@@ -3,27 +3,15 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
-
-import pytest
 
 from openshelf.errors import StorageFault
 from openshelf.services import fetch, gc, repos, scrub
 from openshelf.services.hub import Hub
-from tests.hubs import make_hub
 from tests.services.bytes_in_hub import commit, start, store
 from tests.services.test_scrub import noise
 
 ROUNDS = 40
-
-
-@pytest.fixture
-def hub(tmp_path: Path) -> Iterator[Hub]:
-    made = make_hub(tmp_path)
-    yield made
-    made.storage.close()
 
 
 def test_a_download_of_what_is_deleted_and_sent_again_is_right_or_breaks(hub: Hub) -> None:

@@ -6,7 +6,7 @@ import json
 import os
 import random
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -24,17 +24,9 @@ from openshelf.storage.catalogue import blobs, damages, events, xorbs
 from openshelf.storage.catalogue.damages import Kind
 from openshelf.storage.objects import SUMS_SUFFIX
 from openshelf.xet.hashes import from_hex
-from tests.hubs import make_hub
 from tests.services.bytes_in_hub import commit, start, store
 
 SIZE = 3 * BLOCK_BYTES + 1000
-
-
-@pytest.fixture
-def hub(tmp_path: Path) -> Iterator[Hub]:
-    made = make_hub(tmp_path)
-    yield made
-    made.storage.close()
 
 
 def noise(seed: int, size: int = SIZE) -> bytes:
