@@ -125,6 +125,32 @@ def test_each_kind_of_change_is_told_in_its_way(tmp_path: Path) -> None:
     assert cost["g"] < 3 * 512 * 2 * 1.1
 
 
+def test_rows_put_in_or_taken_out_cost_themselves(tmp_path: Path) -> None:
+    rng = np.random.default_rng(2)
+    table = _floats(rng, 5000, 2048).astype(ml_dtypes.bfloat16)
+    more = _floats(rng, 1, 2048).astype(ml_dtypes.bfloat16)
+    found = both_ways(
+        tmp_path / "case", _saved(tmp_path, {"w": table}), _saved(tmp_path, {"w": np.insert(table, 2500, more, axis=0)})
+    )
+    assert found.nbytes > 20_000_000
+    assert found.size < 100_000
+    assert found.plan.pieces["tensor:w"].moves == ((2501, 2500),)
+    # Some rows left, others changed places, two are of a fine-tune.
+    small = table[:900]
+    tuned = np.concatenate([small[100:500], small[520:], small[:100]])
+    tuned[[50, 700]] = (tuned[[50, 700]].astype(np.float32) * 1.01).astype(tuned.dtype)
+    found = both_ways(tmp_path / "case", _saved(tmp_path, {"w": small}), _saved(tmp_path, {"w": tuned}))
+    assert found.size < 20_000
+    assert found.plan.pieces["tensor:w"].moves == ((0, 100), (400, 520), (780, 0))
+
+
+def test_rows_that_are_all_alike_are_not_looked_for(tmp_path: Path) -> None:
+    base, new = np.zeros((400, 64), np.float32), np.zeros((500, 64), np.float32)
+    new[250] = 1
+    found = both_ways(tmp_path / "case", _saved(tmp_path, {"w": base}), _saved(tmp_path, {"w": new}))
+    assert found.plan.pieces["tensor:w"].moves == ()
+
+
 @pytest.mark.parametrize("dtype", ["float32", "float16", "bfloat16"])
 @pytest.mark.parametrize("bound", [0.3, 0.05, 0.01])
 def test_the_error_stays_within_its_bound(tmp_path: Path, dtype: str, bound: float) -> None:

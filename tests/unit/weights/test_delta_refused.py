@@ -46,6 +46,8 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     new["b"] += rng.standard_normal((80, 90)).astype(np.float32) * 1e-5
     new["c"].reshape(-1)[::400] = 5
     new["d"] = np.arange(100)
+    base["aa"] = rng.standard_normal((60, 16)).astype(np.float32)
+    new["aa"] = np.delete(base["aa"], [7, 30], axis=0)
     text = json.dumps({"words": [f"word{number}" for number in range(3000)]})
     written(folder / "base", {"model.safetensors": save(base), "config.json": text.encode()})
     written(folder / "new", {"model.safetensors": save(new), "config.json": text.replace("word7", "Wort").encode()})
@@ -54,6 +56,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     used = {method for told in plan.pieces.values() for method, _ in told.segments}
     assert used >= {Method.SAME, Method.WHOLE, Method.DIFFERENCE, Method.SPARSE, Method.PATCH}
     assert plan.pieces["tensor:a"].rank == 2
+    assert plan.pieces["tensor:aa"].moves == ((7, 8), (29, 31))
     return folder
 
 
@@ -115,7 +118,7 @@ def test_another_base_is_refused_with_what_differs(made: Path, tmp_path: Path) -
         ({**files, "model.safetensors": bytes(changed)}, "c has other values"),
         ({**files, "config.json": b"{}"}, "0:config.json has 2 bytes of text"),
         ({"model.safetensors": files["model.safetensors"]}, "it has no 0:config.json"),
-        ({**files, "model.safetensors": save({"a": np.zeros(3)})}, "it has no b"),
+        ({**files, "model.safetensors": save({"a": np.zeros(3)})}, "it has no aa"),
     ):
         folder = tmp_path / str(len(list(tmp_path.iterdir())))
         written(folder, model)
@@ -148,6 +151,24 @@ def _replanned(made: Path, change: Callable[[dict[str, Any]], None]) -> bytes:
 def test_the_planted_plans_begin_with_one_that_is_applied(made: Path, tmp_path: Path) -> None:
     _apply(made, _replanned(made, lambda plan: None), tmp_path / "here")
     assert set(contents(tmp_path / "here/out")) == {"model.safetensors", "config.json"}
+
+
+@pytest.mark.parametrize(
+    ("moves", "reason"),
+    [
+        ([[7, 8], [7, 9]], "not in order"),
+        ([[58, 0]], "no such rows"),
+        ([[-1, 0]], "not a number of bytes"),
+        ([[0, 1 << 60]], "not a number of bytes"),
+        ([[0]], "malformed"),
+        ([[0, 1 << 40]], "did not come out as it should"),
+    ],
+)
+def test_rows_that_moved_nowhere_are_refused(made: Path, tmp_path: Path, moves: Any, reason: str) -> None:
+    def change(plan: dict[str, Any]) -> None:
+        plan["pieces"]["tensor:aa"]["moves"] = moves
+
+    assert reason in _refused(made, _replanned(made, change), tmp_path / "here")
 
 
 NAMES = (

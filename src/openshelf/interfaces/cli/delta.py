@@ -164,6 +164,8 @@ def _how(key: str, told: Told) -> str:
         return f"rank {told.rank}, error {told.error[0]:.3g} of the change, at most {told.error[1]:.3g}"
     if told.base is not None and told.base != key:
         parts.append(f"from {_name(told.base)}")
+    if told.moves:
+        parts.append("rows moved")
     named = [name for name in methods if name != "same"]
     return ", ".join([*parts, *(named or ["unchanged"])])
 

@@ -7,7 +7,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -158,6 +158,10 @@ class _Applying:
             expected = Expectation(
                 self.base, before, told.nbytes, told.dtype, told.width, told.shape, self.delta.factors(key)
             )
+        elif told.moves:
+            if before is None or expected.is_cast:
+                raise UnreadableCheckpoint(self.delta.name, f"{key[:200]} cannot have rows that moved")
+            expected = replace(expected, moves=told.moves)
         elif expected.is_cast and told.nbytes % told.width:
             raise UnreadableCheckpoint(self.delta.name, f"{key[:200]} is not a whole number of elements")
         stored, place, start, step = self.delta.stored(key), 0, 0, segment_of(key)

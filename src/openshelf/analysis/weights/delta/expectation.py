@@ -1,4 +1,4 @@
-"""What the base lets one expect of a piece: its bytes, cast to another type, or moved by a low-rank change.
+"""What the base lets one expect of a piece: its bytes, its rows elsewhere, cast, or moved by a low-rank change.
 
 Every number here comes out the same on every machine: products and sums of float32 are taken one rank after the other,
 element by element, with no matrix library that would be free to order them, and are rounded once to the type of the
@@ -7,6 +7,7 @@ tensor. So a delta may rest on what is expected, bit for bit.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from dataclasses import dataclass
 from math import prod
 from typing import Any
@@ -16,6 +17,7 @@ import numpy as np
 from openshelf.analysis.checkpoints import dtypes
 from openshelf.analysis.weights.delta.container import Factors
 from openshelf.analysis.weights.delta.pieces import CutModel, Piece
+from openshelf.analysis.weights.delta.rows import Moves, row_bytes
 from openshelf.analysis.weights.delta.segments import Bytes
 
 LOW_RANK_TYPES = frozenset(("float32", "float16", "bfloat16"))
@@ -35,6 +37,7 @@ class Expectation:
     width: int
     shape: tuple[int, ...] = ()
     factors: Factors | None = None
+    moves: Moves = ()
 
     def take(self, start: int, end: int) -> Bytes | None:
         """Bytes ``[start, end)``; None where nothing can be expected. Zeros beyond the end of the base's piece."""
@@ -44,6 +47,8 @@ class Expectation:
             return self._moved(self.factors, start, end)
         if self.is_cast:
             return self._cast(start, end)
+        if self.moves:
+            return self._shifted(start, end)
         found = self.base.read(self.piece, start, end)
         if len(found) == end - start:
             return found
@@ -86,6 +91,22 @@ class Expectation:
         with np.errstate(all="ignore"):
             values = held.view(_numpy(self.piece.dtype)).astype(_numpy(self.dtype))
         return _bits_of_finite(values, self.width)
+
+    def _shifted(self, start: int, end: int) -> Bytes:
+        """Rows of the base from where they were; zeros where it has none."""
+        assert self.piece is not None  # there are rows of a base
+        row = row_bytes(self.nbytes, self.shape)
+        found = np.zeros(end - start, np.uint8)
+        number = bisect_right(self.moves, start // row, key=lambda move: move[0])
+        place = start
+        while place < end:
+            first, other = self.moves[number - 1] if number else (0, 0)
+            stop = min(end, self.moves[number][0] * row) if number < len(self.moves) else end
+            there = (other - first) * row
+            held = self.base.read(self.piece, there + place, there + stop)
+            found[place - start : place - start + len(held)] = held
+            place, number = stop, number + 1
+        return found
 
     def _moved(self, factors: Factors, start: int, end: int) -> Bytes:
         columns = prod(self.shape[1:])

@@ -17,7 +17,7 @@ from blake3 import blake3
 
 from openshelf.analysis.checkpoints.checkpoint import Checkpoint
 from openshelf.analysis.checkpoints.files import Files
-from openshelf.analysis.weights.delta import low_rank, segments
+from openshelf.analysis.weights.delta import low_rank, rows, segments
 from openshelf.analysis.weights.delta.container import DeltaWriter, Factors, factor_type
 from openshelf.analysis.weights.delta.errors import DeltaRefused
 from openshelf.analysis.weights.delta.expectation import Expectation
@@ -156,11 +156,14 @@ class _Making:
         rank = 0 if expected.factors is None else expected.factors[0].shape[1]
         self.pieces[piece.key] = Told(
             None if before is None else before.key, piece.nbytes, piece.width, piece.dtype, piece.shape, digest,
-            stored.hexdigest(), tuple(told), rank, error,
+            stored.hexdigest(), tuple(told), rank, error, expected.moves,
         )  # fmt: skip
 
     def _best(self, piece: Piece, plain: Expectation) -> tuple[Expectation, tuple[float, float] | None]:
         """What to build on, and the error where that alone is to be the result."""
+        shifted = replace(plain, moves=rows.find(self.new, piece, self.base, plain.piece))
+        if shifted.moves and self._estimate(piece, shifted) <= self._estimate(piece, plain):
+            return shifted, None
         if not piece.is_weight or not plain.can_move:
             return plain, None
         factors = low_rank.find(self.new, piece, plain, self.max_error)

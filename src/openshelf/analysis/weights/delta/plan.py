@@ -7,12 +7,13 @@ The plan is JSON, deflated, in the tensor ``plan`` of the delta::
      "new":    {"format", "content", "files": {NAME: {"size", "sha256"}}},
      "result": {NAME: {"size", "blake3", "pieces": [KEY, ...]}},
      "pieces": {KEY: {"base": KEY or null, "nbytes", "width", "dtype", "shape", "blake3", "stored",
-                      "segments": [[METHOD, NUMBER], ...], "rank", "error"}}}
+                      "segments": [[METHOD, NUMBER], ...], "rank", "error", "moves": [[ROW, ROW], ...]}}}
 
 Keys are those of ``pieces``. A piece of the result that has no entry is the piece of the base with the same key.
 ``segments`` covers the piece in steps of SEGMENT bytes (TEXT_SEGMENT between tensors); NUMBER is the bytes stored for
 one segment, for ``same`` how many segments in a row. ``stored`` is the blake3 of all that is stored for the piece.
-``rank`` is that of its factors, 0 for none. ``error``, where the piece is not exact, is [relative L2, largest]. Without
+``rank`` is that of its factors, 0 for none. ``error``, where the piece is not exact, is [relative L2, largest].
+``moves``, where rows were put in or taken out, is from which row on which rows of the base are expected. Without
 ``max_error`` the result is the new model, byte for byte; with it ``blake3`` is still what apply must arrive at.
 ``content`` is the blake3 of a line ``name NUL dtype NUL shape NUL blake3`` for every tensor, in order of name.
 """
@@ -23,12 +24,14 @@ import json
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, TypeVar
 
 from blake3 import blake3
 
 from openshelf.analysis.checkpoints.errors import UnreadableCheckpoint
 from openshelf.analysis.weights.delta.pieces import BETWEEN, TENSOR
+from openshelf.analysis.weights.delta.rows import MAX_MOVES, Moves, row_bytes
 from openshelf.analysis.weights.delta.segments import SEGMENT, TEXT_SEGMENT, Method
 
 SCHEMA = 1
@@ -83,6 +86,7 @@ class Told:
     segments: tuple[tuple[Method, int], ...]
     rank: int = 0
     error: tuple[float, float] | None = None
+    moves: Moves = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,10 +229,11 @@ def _told(key: str, found: Any) -> Told:
     base, error = found["base"], found["error"]
     if error is not None:
         error = (float(error[0]), float(error[1]))
+    shape = tuple(_size(side) for side in found["shape"])
     return Told(
         None if base is None else _text(base), nbytes, width, _text(found["dtype"]),
-        tuple(_size(side) for side in found["shape"]), _hash(found["blake3"]), _hash(found["stored"]),
-        _segments(key, nbytes, found["segments"]), rank, error,
+        shape, _hash(found["blake3"]), _hash(found["stored"]), _segments(key, nbytes, found["segments"]), rank, error,
+        _moves(key, nbytes, shape, found.get("moves", [])),
     )  # fmt: skip
 
 
@@ -238,6 +243,16 @@ def _segments(key: str, nbytes: int, found: Any) -> tuple[tuple[Method, int], ..
     if count != -(-nbytes // segment_of(key)):
         raise ValueError(f"{key[:200]}: {count:,} segments are told of {nbytes:,} bytes")
     return segments
+
+
+def _moves(key: str, nbytes: int, shape: tuple[int, ...], found: Any) -> Moves:
+    moves = tuple((_size(row), _size(other)) for row, other in found)
+    rows = [row for row, _ in moves]
+    if moves and (not row_bytes(nbytes, shape) or rows[-1] >= shape[0] or len(moves) > MAX_MOVES):
+        raise ValueError(f"{key[:200]}: it has no such rows as are said to have moved")
+    if any(row >= following for row, following in pairwise(rows)):
+        raise ValueError(f"{key[:200]}: the rows that moved are not in order")
+    return moves
 
 
 def _mapping(found: Any, of: Callable[[Any], _T]) -> dict[str, _T]:
