@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from openshelf.analysis.checkpoints.checkpoint import Checkpoint, Role
-from openshelf.analysis.checkpoints.errors import UnreadableCheckpoint
+from openshelf.analysis.checkpoints.errors import UnreadableCheckpoint, UnreadableValues
 from openshelf.analysis.checkpoints.files import HeldFiles
 from openshelf.analysis.checkpoints.opening import open_checkpoint, open_files
 from openshelf.analysis.checkpoints.tensorflow.crc32c import crc32c, masked
@@ -145,6 +145,24 @@ def test_snappy_holds_no_more_than_it_says(packed: bytes) -> None:
 def test_damaged_snappy(packed: bytes) -> None:
     with pytest.raises(UnreadableFile, match=r"damaged|holds"):
         unpack(packed, 100)
+
+
+@pytest.mark.parametrize(
+    ("made", "name", "file", "place"),
+    [
+        (maker.plain(), "net/kernel", "m.data-00000-of-00002", 5),
+        (maker.partitioned(), "table", "m.data-00000-of-00001", 95),
+    ],
+)
+def test_values_that_changed_since_their_sum_was_taken(
+    made: dict[str, bytes], name: str, file: str, place: int
+) -> None:
+    assert opened(made).array(name).size
+    content = bytearray(made[file])
+    content[place] ^= 1
+    found = opened({**made, file: bytes(content)})  # listing reads no values, so it finds nothing wrong
+    with pytest.raises(UnreadableValues, match=f"the check sum of '{name}' is wrong"):
+        found.array(name)
 
 
 def plain_sum(content: bytes) -> int:

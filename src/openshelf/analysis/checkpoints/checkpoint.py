@@ -25,6 +25,8 @@ BIG_ENDIAN = "big-endian"
 Array = np.ndarray[Any, np.dtype[Any]]
 Decoder = Callable[[Files, "Tensor"], Array]
 """Gives the values of a whole tensor, in its shape, from what the file holds."""
+Check = Callable[[Files, "Tensor"], None]
+"""Compares the stored bytes of a whole tensor with the sum that the file has of them. Raises UnreadableValues."""
 
 
 class Role(StrEnum):
@@ -74,6 +76,7 @@ class Listing:
     ``metadata`` holds texts, numbers, and lists and mappings of them, as the format has them. ``versions`` names the
     programs that wrote the file. ``decoders`` are by encoding, or by dtype where the encoding is ``raw``. ``problems``
     are faults that hide no tensor. ``files`` are those that were read beside the one asked for and those of tensors.
+    ``check`` where the format keeps sums of what it stores.
     """
 
     format: str
@@ -86,6 +89,7 @@ class Listing:
     has_tokenizer: bool = False
     has_chat_template: bool = False
     files: tuple[str, ...] = ()
+    check: Check | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +130,7 @@ class Checkpoint(AbstractContextManager["Checkpoint"]):
     problems: tuple[str, ...] = ()
     decoders: Mapping[str, Decoder] = field(default_factory=dict)
     others: tuple[str, ...] = ()
+    check: Check | None = None
     _by_name: dict[str, Tensor] = field(init=False, default_factory=dict)
     _held: tuple[str, Array] | None = field(init=False, default=None)
 
@@ -159,12 +164,17 @@ class Checkpoint(AbstractContextManager["Checkpoint"]):
         return tensor.is_plain and tensor.dtype not in self.decoders and not dtypes.is_packed(tensor.dtype)
 
     def array(self, name: str | Tensor) -> Array:
-        """The values of a whole tensor, in its shape; block types as float32. Raises NoSuchTensor, UnreadableValues."""
+        """The values of a whole tensor, in its shape; block types as float32.
+
+        Compared with the sum that the file has of them, if any. Raises NoSuchTensor, UnreadableValues.
+        """
         tensor = self[name] if isinstance(name, str) else name
         try:
             check_shape(tensor.shape, tensor.offset or 0)
         except Malformed as error:
             raise UnreadableValues(tensor.file, f"{tensor.name[:200]!r}: {error.reason}", tensor.offset) from None
+        if self.check is not None:
+            self.check(self.source, tensor)
         if self.can_stream(tensor):
             return self.elements(tensor).reshape(tensor.shape)
         return self._decoded(tensor)

@@ -123,6 +123,7 @@ def joined(name: str, listings: Sequence[Listing]) -> Listing:
         any(listing.has_tokenizer for listing in listings),
         any(listing.has_chat_template for listing in listings),
         tuple(file for listing in listings for file in listing.files),
+        first.check,
     )
 
 

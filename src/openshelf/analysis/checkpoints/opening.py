@@ -110,5 +110,5 @@ def open_files(files: Files, *, is_folder: bool, first: str | None = None) -> Ch
     facts, problems = with_neighbours(facts_of(listing), files, used, listing.metadata)
     return Checkpoint(
         listing.format, listing.tensors, files, tuple(used), facts, listing.metadata,
-        (*listing.problems, *problems), listing.decoders, found.others,
+        (*listing.problems, *problems), listing.decoders, found.others, listing.check,
     )  # fmt: skip

@@ -80,15 +80,22 @@ def header(shards: int = 1, big_endian: bool = False) -> bytes:
 
 
 def entry(
-    dtype: str, shape: Sequence[int], offset: int, size: int, shard: int = 0, slices: Sequence[Slice] = (), crc: int = 0
+    dtype: str,
+    shape: Sequence[int],
+    offset: int,
+    size: int,
+    shard: int = 0,
+    slices: Sequence[Slice] = (),
+    crc: int | None = None,
 ) -> bytes:
+    check = b"" if crc is None else varint(6 << 3 | 5) + struct.pack("<I", crc)
     parts = b"".join(
         nested(7, b"".join(nested(1, number(1, start) + number(2, length)) for start, length in part))
         for part in slices
     )
     return (
         number(1, NUMBERS[dtype]) + nested(2, shape_of(shape)) + number(3, shard) + number(4, offset) + number(5, size)
-        + varint(6 << 3 | 5) + struct.pack("<I", crc) + parts
+        + check + parts
     )  # fmt: skip
 
 
@@ -106,7 +113,7 @@ def plain(packed: bool = False) -> dict[str, bytes]:
     written, crc = texts([b"graph", b""])
     entries = {
         b"": header(2),
-        b"net/kernel": entry("float32", (3, 4), 0, 48),
+        b"net/kernel": entry("float32", (3, 4), 0, 48, crc=masked(crc32c(kernel))),
         b"net/kernel/Adam": entry("float32", (3, 4), 0, 48, 1),
         b"net/half": entry("bfloat16", (3,), 48, 6, 1),
         b"net/narrow": entry("int4", (3,), 54, 3, 1),
@@ -140,7 +147,8 @@ def partitioned() -> dict[str, bytes]:
     entries = {b"": header(), b"table": entry("float32", (4, 6), 0, 0, 0, parts)}
     content = b""
     for part, piece in zip(parts, pieces, strict=True):
-        entries[slice_key(b"table", part)] = entry("float32", piece.shape, len(content), piece.nbytes)
+        crc = masked(crc32c(piece.tobytes()))
+        entries[slice_key(b"table", part)] = entry("float32", piece.shape, len(content), piece.nbytes, crc=crc)
         content += piece.tobytes()
     return {"m.index": table(entries), "m.data-00000-of-00001": content}
 

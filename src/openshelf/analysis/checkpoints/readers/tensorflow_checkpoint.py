@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from openshelf.analysis.checkpoints import dtypes
-from openshelf.analysis.checkpoints.checkpoint import BIG_ENDIAN, RAW, Array, Decoder, Listing, Role, Tensor
+from openshelf.analysis.checkpoints.checkpoint import BIG_ENDIAN, RAW, Array, Check, Decoder, Listing, Role, Tensor
 from openshelf.analysis.checkpoints.errors import UnreadableCheckpoint, UnreadableValues
 from openshelf.analysis.checkpoints.files import Files
 from openshelf.analysis.checkpoints.formats import Format
@@ -70,10 +70,12 @@ def read(files: Files, name: str) -> Listing:
     sums = {tensor.name: bundle.tensors[key].crc for key, tensor in zip(bundle.tensors, tensors, strict=True)}
     decoders: dict[str, Decoder] = {
         STRINGS: lambda files, tensor: _strings(files, tensor, sums.get(tensor.name)),
-        SLICES: lambda files, tensor: _assembled(files, tensor, slices[tensor.name], header.is_big_endian),
+        SLICES: lambda files, tensor: _assembled(
+            files, tensor, slices[tensor.name], header.is_big_endian, places.check
+        ),
         ONE_IN_A_BYTE: one_in_a_byte,
     }
-    return Listing(FORMAT.name, tuple(tensors), metadata, decoders=decoders, files=(name,))
+    return Listing(FORMAT.name, tuple(tensors), metadata, decoders=decoders, files=(name,), check=places.check)
 
 
 def role_of(name: str, dtype: str, names: frozenset[str]) -> Role:
@@ -91,6 +93,7 @@ class _Places:
     def __init__(self, files: Files, index: str, bundle: Bundle) -> None:
         self.files, self.index, self.bundle = files, index, bundle
         self._sizes: dict[int, tuple[str, int]] = {}
+        self._sums: dict[tuple[str, int | None, int], int] = {}
 
     def tensor(self, name: str, entry: Entry, role: Role = Role.WEIGHT) -> Tensor:
         """Raises UnreadableCheckpoint where the entry does not fit its data file or its shape."""
@@ -111,9 +114,19 @@ class _Places:
             raise UnreadableCheckpoint(
                 self.index, f"{name[:200]!r} says to be {prod(entry.shape):,} texts in {entry.size:,} bytes"
             )
+        if entry.crc is not None and entry.dtype != "string":
+            self._sums[file, entry.offset, entry.size] = entry.crc
         return Tensor(
             name, entry.dtype, entry.shape, file, entry.offset, entry.size, None, self._encoding(entry.dtype), role
         )
+
+    def check(self, files: Files, tensor: Tensor) -> None:
+        """Compare the bytes of a tensor with their sum in the index. Texts have a sum of another kind."""
+        wanted = self._sums.get((tensor.file, tensor.offset, tensor.nbytes))
+        if wanted is None or tensor.offset is None:
+            return
+        if masked(crc32c(files.open(tensor.file).view(tensor.offset, tensor.offset + tensor.nbytes))) != wanted:
+            raise UnreadableValues(tensor.file, f"the check sum of {tensor.name[:200]!r} is wrong", tensor.offset)
 
     def slices(self, key: bytes, name: str, entry: Entry) -> tuple[tuple[Tensor, tuple[slice, ...]], ...]:
         """Each slice of a partitioned variable, and which part of it that is."""
@@ -159,7 +172,11 @@ class _Places:
 
 
 def _assembled(
-    files: Files, tensor: Tensor, parts: tuple[tuple[Tensor, tuple[slice, ...]], ...], is_big_endian: bool
+    files: Files,
+    tensor: Tensor,
+    parts: tuple[tuple[Tensor, tuple[slice, ...]], ...],
+    is_big_endian: bool,
+    check: Check,
 ) -> Array:
     """A whole variable from its slices."""
     held = dtypes.numpy_dtype(tensor.dtype)
@@ -169,6 +186,7 @@ def _assembled(
     found = np.zeros(tensor.shape, held)
     for part, where in parts:
         assert part.offset is not None
+        check(files, part)
         view = files.open(part.file).view(part.offset, part.offset + part.nbytes)
         found[where] = np.frombuffer(view, stored).reshape(part.shape)
     return found

@@ -142,7 +142,10 @@ def _listing(
         ONE_IN_A_BYTE: one_in_a_byte,
     }
     also = variables.files if variables is not None else ()
-    return Listing(form, (*first, *constants), metadata, versions, decoders=decoders, problems=problems, files=also)
+    check = variables.check if variables is not None else None
+    return Listing(
+        form, (*first, *constants), metadata, versions, decoders=decoders, problems=problems, files=also, check=check
+    )
 
 
 def _metadata(graph: Graph, metas: list[_Meta]) -> dict[str, Any]:
