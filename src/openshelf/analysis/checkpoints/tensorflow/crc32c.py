@@ -14,6 +14,8 @@ _POLYNOMIAL = 0x82F63B78
 _LANE = 256
 _FEW = 8192
 """Below this, one byte after another is faster."""
+_AT_ONCE = 1 << 14
+"""Lanes that are worked on together, so that they stay in a cache."""
 _MASK = 0xA282EAD8
 Table = np.ndarray[tuple[int], np.dtype[np.uint32]]
 
@@ -31,12 +33,20 @@ def crc32c(content: bytes | memoryview) -> int:
 
 def _of_lanes(rows: np.ndarray[tuple[int, int], np.dtype[np.uint8]]) -> int:
     """The state after all bytes of some rows."""
-    table = _table()
-    lanes = np.zeros(len(rows), np.uint32)
-    for column in rows.T:
-        lanes = table[(lanes ^ column) & 0xFF] ^ (lanes >> np.uint32(8))
+    words = rows.view("<u4")
+    lanes = np.concatenate([_lanes(words[start : start + _AT_ONCE]) for start in range(0, len(words), _AT_ONCE)])
     # The lanes began at zero; a sum begins at all ones, which move through all their bytes.
     return int(_joined(lanes) ^ _moved(np.array([0xFFFFFFFF], np.uint32), rows.size)[0])
+
+
+def _lanes(words: np.ndarray[tuple[int, int], np.dtype[np.uint32]]) -> Table:
+    """The sum of each row, begun at zero, four bytes at a time."""
+    low, high = _four_bytes()
+    lanes = np.zeros(len(words), np.uint32)
+    for column in np.ascontiguousarray(words.T):
+        lanes ^= column
+        lanes = low[lanes & np.uint32(0xFFFF)] ^ high[lanes >> np.uint32(16)]
+    return lanes
 
 
 def masked(crc: int) -> int:
@@ -81,6 +91,13 @@ def _zeros(power: int) -> tuple[np.uint32, ...]:
 @cache
 def _steps() -> list[int]:
     return _table().tolist()
+
+
+@cache
+def _four_bytes() -> tuple[Table, Table]:
+    """What the lower and the upper half of a state become when four bytes follow."""
+    halves = np.arange(1 << 16, dtype=np.uint32)
+    return _moved(halves, 4), _moved(halves << np.uint32(16), 4)
 
 
 @cache
