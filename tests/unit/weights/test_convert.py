@@ -241,6 +241,13 @@ def test_what_cannot_be_read_back_is_removed(tmp_path: Path, monkeypatch: pytest
     assert [path.name for path in tmp_path.iterdir()] == ["a.safetensors"]
 
 
+def test_float64_is_rounded_once(tmp_path: Path) -> None:
+    save_file({"w": np.array([1 + 2.0**-8 + 2.0**-40, 1 + 2.0**-8])}, tmp_path / "wide.safetensors")
+    convert(str(tmp_path / "wide.safetensors"), "safetensors", tmp_path / "out", dtype="bfloat16", allowed=[Loss.DTYPE])
+    with open_checkpoint(tmp_path / "out") as found:
+        assert found.array("w").tolist() == [1.0078125, 1.0]
+
+
 @pytest.mark.parametrize(("to", "dtype"), [("safetensors", "bfloat16"), ("gguf", "Q8_0"), ("npz", "float64")])
 def test_memory_does_not_grow_with_the_tensor(tmp_path: Path, to: str, dtype: str) -> None:
     save_file({"a": np.ones((64, 1 << 18), np.float32)}, tmp_path / "a.safetensors")

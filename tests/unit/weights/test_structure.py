@@ -92,6 +92,22 @@ def test_a_cast_that_rounds_is_only_a_cast(kind: np.dtype) -> None:
     assert (found.structure.cast, found.structure.retyped) == (("w",), ("v",))
 
 
+# Just above the middle of two neighbours: float32 loses the last digit, and its rounding goes down to the even one.
+@pytest.mark.parametrize(("kind", "bits"), [(np.dtype(np.float16), 11), (BFLOAT16, 8)])
+def test_a_cast_of_float64_may_round_once_or_by_way_of_float32(kind: np.dtype, bits: int) -> None:
+    before = np.array([1 + 2.0**-bits + 2.0**-40, -2 - 2.0 ** (1 - bits) - 2.0**-40, np.nan, np.inf])
+    once = np.array([1 + 2.0 ** (1 - bits), -2 - 2.0 ** (2 - bits), np.nan, np.inf]).astype(kind)
+    twice = before.astype(np.float32).astype(kind)
+    assert (once != twice)[:2].all()
+    for after in (once, twice):
+        (one,) = compared({"w": before}, {"w": after}).tensors
+        assert one.is_cast
+    other = once.copy()
+    other[0] = 1.5
+    (one,) = compared({"w": before}, {"w": other}).tensors
+    assert not one.is_cast
+
+
 def test_a_cast_back_to_more_digits_is_seen_from_the_other_side() -> None:
     (one,) = compared({"w": W.astype(BFLOAT16)}, {"w": W}).tensors
     assert one.is_cast

@@ -11,6 +11,7 @@ import numpy as np
 from openshelf.analysis.checkpoints import dtypes
 from openshelf.analysis.checkpoints.checkpoint import BIG_ENDIAN, RAW, Array, Checkpoint, Tensor
 from openshelf.analysis.checkpoints.errors import UnreadableValues
+from openshelf.analysis.weights.rounding import sticky
 
 STEP = 1 << 20
 """Elements at a time."""
@@ -83,7 +84,8 @@ def _as(values: Array, tensor: Tensor, dtype: str) -> bytes | memoryview:
     if held is None or dtypes.is_packed(dtype):
         raise UnreadableValues(tensor.file, f"{tensor.name!r} cannot be written as {dtype}")
     with np.errstate(all="ignore"):
-        found = np.ascontiguousarray(values.astype(held, copy=False))
+        narrower = sticky(values) if held.itemsize < 4 and dtype in dtypes.FLOATS else values
+        found = np.ascontiguousarray(narrower.astype(held, copy=False))
     if held.itemsize < values.dtype.itemsize and dtype in dtypes.FLOATS:
         _check_range(values, found, tensor, dtype)
     return found.view(np.uint8).data if found.size else b""

@@ -16,6 +16,7 @@ from openshelf.analysis.weights.merging.operands import PIECE, Array, Operand, S
 from openshelf.analysis.weights.merging.plan import Combine, Take
 from openshelf.analysis.weights.merging.recipe import KEEP, Recipe
 from openshelf.analysis.weights.merging.tiles import Threads, Tile, Work
+from openshelf.analysis.weights.rounding import sticky
 
 Write = Callable[[str, int, memoryview], None]
 """Takes the bytes of a tensor from a byte of it on."""
@@ -82,7 +83,7 @@ class Merger:
         else:
             space = self.threads.space(held)
             rounded = space.buffer(("rounded", 0), len(values))[: len(values)]
-            np.copyto(rounded, _sticky(values) if dtype == "bfloat16" else values, casting="unsafe")
+            np.copyto(rounded, sticky(values) if dtype == "bfloat16" else values, casting="unsafe")
         self.write(name, start * held.itemsize, rounded.view(np.uint8).data)
         return count_non_finite(rounded, dtype)
 
@@ -115,17 +116,6 @@ class Merger:
         for at in range(start, source.elements, PIECE):
             values = np.ascontiguousarray(source.values(at, min(at + PIECE, source.elements)))
             self.write(name, at * values.itemsize, values.view(np.uint8).data)
-
-
-def _sticky(values: Array) -> Array:
-    """float64 as float32 whose last bit remembers what was cut off, so that rounding it further rounds only once."""
-    if values.dtype != np.float64:
-        return values
-    found = values.astype(np.float32)
-    bits, back = found.view(np.uint32), found.astype(np.float64)
-    bits -= np.abs(back) > np.abs(values)
-    bits |= (back != values) & ~np.isnan(values)
-    return found
 
 
 def taken(step: Take, inputs: Inputs) -> Operand:
