@@ -8,13 +8,17 @@ import re
 import struct
 import subprocess
 import sys
+import tracemalloc
 from pathlib import Path
+from typing import Any
 
 import gguf
 import numpy as np
 import pytest
 
+import openshelf
 from openshelf.analysis.weights.comparing import diff
+from tests.unit.weights.merge_models import random_tensor, write_model
 
 _PROGRAM = """
 import re, sys, threading, time, pathlib
@@ -64,6 +68,28 @@ def test_four_gigabytes_take_no_more_memory_than_a_little(tmp_path: Path) -> Non
     assert changed == 30
     assert private < 150, "megabytes of private memory"
     assert whole < 300, "megabytes with pages of mapped files"
+
+
+def _peak(folders: list[Path], statistics: list[Path], method: str) -> int:
+    """Bytes that NumPy and Python held at most while a merge ran on one thread."""
+    tracemalloc.start()
+    try:
+        options: dict[str, Any] = {"method": method, "statistics": statistics, "threads": 1, "hashing": "none"}
+        openshelf.merge(*folders, out=folders[0].parent / method, **options)
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("sides", [2, 4])
+def test_methods_with_statistics_hold_what_their_page_says(tmp_path: Path, sides: int) -> None:
+    columns = 1200
+    folders = [write_model(tmp_path / f"m{n}", {"w": random_tensor(n, (2000, columns))}) for n in range(sides + 1)]
+    fisher = [write_model(tmp_path / f"f{n}", {"w": np.ones((2000, columns), np.float32)}) for n in range(sides)]
+    tiles = _peak(folders, fisher, "fisher")
+    assert tiles < 8_000_000  # one model has 9.6 MB
+    grams = [write_model(tmp_path / f"g{n}", {"w": np.eye(columns) * (n + 1)}) for n in range(sides)]
+    assert _peak(folders, grams, "regmean") < (32 + 4 * sides) * columns * columns + tiles
 
 
 def _gguf(path: Path, values: np.ndarray) -> Path:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import gguf
 import numpy as np
 import pytest
 
@@ -117,6 +118,30 @@ def test_models_of_different_kinds_and_quantised_ones_are_refused(tmp_path: Path
     assert refused(folders) == [("architecture", "config.json")]
     (folders[2] / "config.json").write_text(json.dumps({"model_type": "llama", "quantization_config": {"bits": 4}}))
     assert refused(folders) == [("quantised", "config.json")]
+
+
+def _gguf(path: Path, seed: int, kind: gguf.GGMLQuantizationType) -> Path:
+    writer = gguf.GGUFWriter(str(path), "llama")
+    values = random_tensor(seed, (8, 64))
+    writer.add_tensor("blk.0.w", gguf.quants.quantize(values, kind), raw_dtype=kind)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    return path
+
+
+def test_gguf_is_merged_where_it_holds_numbers_and_refused_where_it_holds_blocks(tmp_path: Path) -> None:
+    blocks = [_gguf(tmp_path / f"{seed}.gguf", seed, gguf.GGMLQuantizationType.Q8_0) for seed in range(3)]
+    conflicts = refused(blocks)
+    assert {kind for kind, _ in conflicts} == {"quantised"}
+    assert {where for _, where in conflicts} >= {str(path) for path in blocks}
+    with pytest.raises(openshelf.MergeRefused, match="merge the models it was made from, and quantise the result"):
+        openshelf.merge(*blocks, out=tmp_path / "out")
+    plain = [_gguf(tmp_path / f"{seed}-plain.gguf", seed, gguf.GGMLQuantizationType.F32) for seed in range(3)]
+    openshelf.merge(*plain, out=tmp_path / "out")
+    base, ours, theirs = (random_tensor(seed, (8, 64)) for seed in range(3))
+    assert np.allclose(read_model(tmp_path / "out")["blk.0.w"], ours + theirs - base, atol=1e-6)
 
 
 def test_tensors_of_codes_are_refused_with_advice(tmp_path: Path) -> None:

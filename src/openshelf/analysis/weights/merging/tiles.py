@@ -96,7 +96,8 @@ def worker_threads(count: int | None) -> Iterator[Threads]:
 class Work:
     """All that a method needs to know of one tensor. ``positions`` are the places of the sides in the recipe.
 
-    ``elements`` are computed; where vocabulary was added on one side they are fewer than that side has.
+    ``elements`` are computed; where vocabulary was added on one side they are fewer than that side has. Of
+    ``statistics`` those come with the tiles that have a value for each element; a method reads smaller ones itself.
     """
 
     name: str
@@ -130,7 +131,7 @@ class Work:
         return _Runs(
             self.base.run(begin, end) if self.base is not None else None,
             [side.run(begin, end) for side in self.sides],
-            [found.run(begin, end) for found in self.statistics],
+            [found.run(begin, end) for found in self.statistics if found.elements >= self.elements],
         )
 
 

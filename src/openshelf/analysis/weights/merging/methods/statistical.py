@@ -6,6 +6,8 @@ tensor, its statistic. They tell something of the data they were computed on.
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 
 from openshelf.analysis.weights.merging.conflicts import MergeError
@@ -44,7 +46,8 @@ def regmean(work: Work) -> Prepared:
 
     Jin et al. 2022, arXiv 2212.09849. G_i = X_i^T X_i over the inputs X_i of the layer, times w_i, its elements off the
     diagonal times ``shrink``. Tensors without a statistic on any side get the mean too, as in the paper. It is solved
-    in float64; beside the tiles it needs 8 (N + 4) bytes for each element of G.
+    in float64; beside the tiles it needs 32 + 4 N bytes for each element of G (twice the 4 for tensors of float64):
+    0.7 GB for two sides and 4,096 inputs, 4.8 GB for 11,008.
     """
     if len(work.shape) != 2 or not work.statistics:
         return linear(work)
@@ -52,10 +55,12 @@ def regmean(work: Work) -> Prepared:
     if columns > TILE:
         raise MergeError(f"{work.name!r} has {columns:,} inputs; RegMean takes up to {TILE:,}")
     grams = [
-        _gram(each, columns, work.parameters["shrink"], w)
-        for each, w in zip(work.statistics, work.weights, strict=True)
+        partial(_gram, each, columns, work.parameters["shrink"], weight)
+        for each, weight in zip(work.statistics, work.weights, strict=True)
     ]
-    total = sum(grams[1:], start=grams[0])
+    total = grams[0]()
+    for gram in grams[1:]:
+        total += gram()  # and read again below: one at a time is held, however many sides there are
     try:
         inverse = np.linalg.inv(total)
     except np.linalg.LinAlgError:
@@ -65,8 +70,9 @@ def regmean(work: Work) -> Prepared:
             f"the statistics of {work.name!r} leave it undetermined (their sum has no inverse): "
             "choose a smaller shrink, or add more examples to them"
         )
-    shares = [(gram @ inverse).astype(work.held) for gram in grams]
-    del grams, total, inverse
+    del total
+    shares = [(gram() @ inverse).astype(work.held) for gram in grams]
+    del inverse
 
     def kernel(tile: Tile) -> Array:
         found = tile.scratch(0)
