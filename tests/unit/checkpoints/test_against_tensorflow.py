@@ -97,6 +97,12 @@ def test_weights_of_keras_models(written: Path, file: str, name: str) -> None:
         assert found.facts.architecture == "Sequential"
 
 
+def test_weights_of_keras_in_shards(written: Path) -> None:
+    with open_checkpoint(written / "shards") as found:
+        assert len(found.files) > 2
+        assert sorted(facts(found).values()) == sorted(expected(written, "shards").values())
+
+
 @pytest.mark.parametrize("name", ["float", "int8", "float16", "dynamic"])
 def test_tensorflow_lite(written: Path, name: str) -> None:
     wanted = expected(written, f"{name}.tflite")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import h5py
@@ -187,3 +188,40 @@ def test_a_configuration_may_be_anything() -> None:
     assert read_config('{"class_name": {}, "config": [{"class_name": "Lambda"}]}').metadata["lambda_layers"] == [
         "Lambda"
     ]
+
+
+def in_shards(**groups: list[str]) -> dict[str, bytes]:
+    """As ``save_weights("model.weights.json", max_shard_size=...)`` of Keras 3.15 writes them."""
+    names = ["model_00000.weights.h5", "model_00001.weights.h5"]
+    said = {"/layers/a/vars": names[:1], "/layers/b/vars": names, **{f"/layers/{k}/vars": v for k, v in groups.items()}}
+
+    def first(file: Any) -> None:
+        file["layers/a/vars/0"], file["layers/b/vars/0"] = np.arange(6.0).reshape(2, 3), np.arange(3.0)
+
+    def second(file: Any) -> None:
+        file["layers/b/vars/1"] = np.arange(4.0)
+
+    index = json.dumps({"metadata": {"total_size": 104.0}, "weight_map": said}).encode()
+    return {"model.weights.json": index, names[0]: maker.hdf5(first), names[1]: maker.hdf5(second)}
+
+
+def test_weights_in_shards_are_one_checkpoint() -> None:
+    found = open_files(HeldFiles(in_shards()), is_folder=True)
+    assert (found.format, found.files[0], len(found.files), found.others) == ("keras-h5", "model.weights.json", 3, ())
+    assert [(one.name, one.file[:11]) for one in found] == [
+        ("layers/a/vars/0", "model_00000"), ("layers/b/vars/0", "model_00000"), ("layers/b/vars/1", "model_00001"),
+    ]  # fmt: skip
+    assert found.array("layers/b/vars/1").tolist() == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    ("files", "reason"),
+    [
+        (in_shards(c=["model_00001.weights.h5"]), "'layers/c/vars' is in model_00001.weights.h5; nothing of it"),
+        (in_shards(a=["model_00002.weights.h5"]), "no such file"),
+        (in_shards(a=["../model.h5"]), "no such file"),
+    ],
+)
+def test_indexes_of_shards_that_are_wrong(files: dict[str, bytes], reason: str) -> None:
+    with pytest.raises(UnreadableCheckpoint, match=reason):
+        open_files(HeldFiles(files), is_folder=True)

@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from posixpath import basename, splitext
 
-from openshelf.analysis.checkpoints.headers.shard_index import ENDING
+from openshelf.analysis.checkpoints.headers.shard_index import ENDING, KERAS_ENDING
 
 # Of several files that hold the whole model each, the first by this order is it.
 _LIKELY = (
@@ -72,7 +72,7 @@ def candidates(sizes: Mapping[str, int], newest: Collection[str] = ()) -> tuple[
     for name in sizes:
         ending = splitext(name)[1].lower()
         hidden = basename(name).startswith(".")
-        if name.endswith(ENDING) or not (hidden or ending in _NO_WEIGHTS or _DATA.search(name)):
+        if name.endswith((ENDING, KERAS_ENDING)) or not (hidden or ending in _NO_WEIGHTS or _DATA.search(name)):
             numbered = _NUMBERED.match(name)
             groups.setdefault(f"{numbered['stem']}-of-{numbered['of']}{ending}" if numbered else name, []).append(name)
     found = [_candidate(names, sizes) for names in groups.values()]
@@ -81,12 +81,14 @@ def candidates(sizes: Mapping[str, int], newest: Collection[str] = ()) -> tuple[
 
 def _candidate(names: list[str], sizes: Mapping[str, int]) -> Candidate:
     size = sum(sizes[name] for name in names)
-    return Candidate(tuple(names), size, is_likely(names[0]), names[0].endswith(ENDING))
+    return Candidate(tuple(names), size, is_likely(names[0]), names[0].endswith((ENDING, KERAS_ENDING)))
 
 
 def _rank(name: str) -> int:
     if basename(name) in _METADATA:
         return 0
+    if name.endswith(KERAS_ENDING):
+        return _RANKS[".h5"]
     stem, ending = splitext(name.removesuffix(ENDING))
     if ending == ".bin" and not basename(stem).startswith(_STEMS):
         # The ending says nothing: data of another file as often as a model.

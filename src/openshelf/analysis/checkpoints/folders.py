@@ -21,7 +21,7 @@ from openshelf.analysis.checkpoints.checkpoint import Listing
 from openshelf.analysis.checkpoints.errors import UnknownFormat, UnreadableCheckpoint
 from openshelf.analysis.checkpoints.files import Distant, Files
 from openshelf.analysis.checkpoints.formats import format_of, read_file
-from openshelf.analysis.checkpoints.headers.shard_index import MAX_BYTES
+from openshelf.analysis.checkpoints.headers.shard_index import KERAS_ENDING, MAX_BYTES
 from openshelf.analysis.checkpoints.readers.gguf import parts_of_one
 
 MAX_TENSORS = 1_000_000
@@ -140,7 +140,10 @@ def _newest(files: Files) -> frozenset[str]:
 
 
 def _shards(files: Files, index: str) -> Mapping[str, str]:
-    """Tensor name to file, as an index says; empty where ``index`` is JSON of another kind."""
+    """Tensor name to file, as an index says; empty where ``index`` is JSON of another kind.
+
+    Keras names groups of variables, and of each the files that it is in: those are keyed by both.
+    """
     file = files.open(index)
     if file.size > MAX_BYTES:
         raise UnreadableCheckpoint(index, f"it has {file.size:,} bytes; an index of at most {MAX_BYTES:,} is read")
@@ -149,14 +152,40 @@ def _shards(files: Files, index: str) -> Mapping[str, str]:
     except (ValueError, RecursionError) as error:
         raise UnreadableCheckpoint(index, f"it is not JSON: {error}") from None
     weights = found.get("weight_map") if isinstance(found, dict) else None
-    if not isinstance(weights, dict) or not all(isinstance(shard, str) for shard in weights.values()):
+    if not isinstance(weights, dict):
+        return {}
+    if index.endswith(KERAS_ENDING):
+        return _keras_shards(index, weights)
+    if not all(isinstance(shard, str) for shard in weights.values()):
         return {}
     return {name: join(dirname(index), shard) for name, shard in weights.items()}
+
+
+def _keras_shards(index: str, weights: Mapping[str, Any]) -> Mapping[str, str]:
+    found: dict[str, str] = {}
+    for group, names in weights.items():
+        held = [names] if isinstance(names, str) else names
+        if not isinstance(held, list) or not all(isinstance(name, str) for name in held):
+            return {}
+        found |= {f"{group} {name}": join(dirname(index), name) for name in held}
+    return found
+
+
+def _check_groups(index: str, shards: Mapping[str, str], listing: Listing) -> None:
+    """Raises UnreadableCheckpoint where a file lacks all of a group that the index says it has."""
+    there = {(tensor.name.rpartition("/")[0], tensor.file) for tensor in listing.tensors}
+    for key, shard in shards.items():
+        group = key.rpartition(" ")[0].strip("/")
+        if (group, shard) not in there:
+            raise UnreadableCheckpoint(index, f"it says that {group[:200]!r} is in {shard}; nothing of it is there")
 
 
 def _read_indexed(files: Files, index: str, shards: Mapping[str, str]) -> Listing:
     names = sorted(set(shards.values()))
     listing = joined(index, _read_all(files, names))
+    if index.endswith(KERAS_ENDING):
+        _check_groups(index, shards, listing)
+        return listing
     places = {tensor.name: tensor.file for tensor in listing.tensors}
     for name, shard in shards.items():
         if places.get(name) != shard:

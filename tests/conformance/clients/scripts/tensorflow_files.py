@@ -148,6 +148,11 @@ def keras_files():
     model.save(OUT / "model.h5")
     model.save(OUT / "model.keras")
     model.save_weights(OUT / "model.weights.h5")
+    (OUT / "shards").mkdir()
+    wide = keras.Sequential([keras.Input((50,)), layers.Dense(200), layers.Dense(200), layers.Dense(200)])
+    wide.save_weights(OUT / "shards/model.weights.json", max_shard_size=0.00016)
+    values = {weight.path: np.asarray(weight.value) for weight in wide.weights}
+    expect("shards", {path: [v.dtype.name, list(v.shape), digest(v)] for path, v in values.items()})
     half = keras.Sequential([keras.Input((4,)), layers.Dense(3, dtype="bfloat16", name="half")])
     half.save(OUT / "half.keras")
     for name, one in (("model", model), ("half", half)):

@@ -10,6 +10,8 @@ from openshelf.analysis.files.ranges import UnreadableFile
 
 MAX_BYTES = 16 * 1024 * 1024
 ENDING = ".index.json"
+KERAS_ENDING = ".weights.json"
+"""Of Keras 3: groups of variables, each with the files that it is in."""
 
 
 @dataclass(frozen=True, slots=True)
