@@ -74,14 +74,14 @@ def answers(inward: BinaryIO, outward: BinaryIO, ranges: RangeReader, budget: in
                 start, end = (int(place) for place in value)
                 budget -= _answer(outward, ranges, start, end, budget)
                 continue
-            if word == "piece" and not 0 <= value <= MAX_PIECE:
+            if word == "piece" and (type(value) is not int or not 0 <= value <= MAX_PIECE):
                 raise TypeError(value)
         except (TypeError, ValueError, AttributeError, OverflowError, RecursionError) as error:
             if isinstance(error, UnreadableFile):
                 raise
             raise ReaderFailed("the process that reads it gave an answer that makes no sense") from None
         if word == "failure":
-            raise UnreadableFile(str(value)[:500])
+            raise UnreadableFile(str(value)[:500] or "the process that reads it gave up without a word")
         if word == "done":
             return
         yield word, _exactly(inward, value) if word == "piece" else value

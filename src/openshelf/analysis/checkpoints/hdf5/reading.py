@@ -92,13 +92,14 @@ def read_values(ranges: RangeReader, path: str, shape: tuple[int, ...], held: np
 
 
 def _dataset(said: dict[str, Any], size: int) -> Dataset:
-    name, dtype, shape, offset, nbytes = said["name"], said["dtype"], said["shape"], said["offset"], said["nbytes"]
+    name, dtype, shape, nbytes = said["name"], said["dtype"], said["shape"], int(said["nbytes"])
+    offset = None if said["offset"] is None else int(said["offset"])
     sides = tuple(int(side) for side in shape)
-    if len(sides) > MAX_DIMENSIONS or min((0, *sides)) < 0:
+    if len(sides) > MAX_DIMENSIONS or min((0, nbytes, *sides)) < 0:
         raise ValueError(shape)
     if offset is not None and not 0 <= offset <= offset + nbytes <= size:
         raise UnreadableFile(f"{name[:200]!r} goes on to byte {offset + nbytes:,}, the file ends at byte {size:,}")
-    return Dataset(str(name), str(dtype), sides, offset, int(nbytes), str(said["encoding"]))
+    return Dataset(str(name), str(dtype), sides, offset, nbytes, str(said["encoding"]))
 
 
 def _answers(ranges: RangeReader, request: Request, budget: int) -> Iterator[tuple[str, Any]]:
