@@ -10,7 +10,6 @@ from __future__ import annotations
 import signal
 import sys
 from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
 from random import Random
 from types import FrameType
@@ -18,7 +17,6 @@ from types import FrameType
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from tests.fuzz.mutations import damage
 from tests.fuzz.target import Target
 from tests.fuzz.targets import target_of
 
@@ -55,7 +53,7 @@ def main() -> int:
     def run(number: int) -> None:
         random = Random(number)
         for _ in range(_BATCH):
-            data = _mutated(target, seeds, random)
+            data = target.damaged(seeds, random)
             done["inputs"] += 1
             try:
                 bounded(target, data)
@@ -70,12 +68,6 @@ def main() -> int:
         print(f"number_of_executed_units: {done['inputs']}")
         print(f"peak_rss_mb: {_memory()[1] >> 20}", flush=True)
     return 0
-
-
-def _mutated(target: Target, seeds: list[bytes], random: Random) -> bytes:
-    mutate: Callable[[Random, bytes], bytes] | None = target.mutate
-    right = random.choice(seeds)
-    return damage(random, right, seeds) if mutate is None else mutate(random, right)
 
 
 def bounded(target: Target, data: bytes) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from random import Random
+
+from tests.fuzz.mutations import damage
 
 
 @dataclass(frozen=True)
@@ -20,3 +22,8 @@ class Target:
     memory: int = 4 * 1024 * 1024
     per_byte: int = 64
     mutate: Callable[[Random, bytes], bytes] | None = None
+
+    def damaged(self, seeds: Sequence[bytes], random: Random) -> bytes:
+        """One of its seeds, damaged in the way that suits it."""
+        right = random.choice(seeds)
+        return damage(random, right, seeds) if self.mutate is None else self.mutate(random, right)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import tracemalloc
+from functools import partial
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.fuzz.mutations import mutated
 from tests.fuzz.target import Target
 from tests.fuzz.targets import names, target_of
 
@@ -48,7 +48,7 @@ def test_mutated_bytes(name: str) -> None:
     seeds = target.seeds()
 
     @_EXAMPLES
-    @given(mutated(seeds))
+    @given(st.randoms(use_true_random=False).map(partial(target.damaged, seeds)))
     def run(data: bytes) -> None:
         check(target, data)
 

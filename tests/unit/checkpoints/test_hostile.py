@@ -8,6 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from tests.fuzz.mutations import mutated
+from tests.unit.checkpoints.folder_makers import FOLDERS
 from tests.unit.checkpoints.hostile import take
 from tests.unit.checkpoints.makers import every
 
@@ -21,6 +22,11 @@ PER_BYTE = 100
 @pytest.mark.parametrize("label", MAKERS)
 def test_right_files_are_read(label: str) -> None:
     assert take(MAKERS[label]()) == "read"
+
+
+@pytest.mark.parametrize("label", FOLDERS)
+def test_right_folders_are_read(label: str) -> None:
+    assert take(FOLDERS[label](), is_folder=True) == "read"
 
 
 @pytest.mark.parametrize("label", MAKERS)
