@@ -225,6 +225,21 @@ def test_the_same_file_by_another_name_is_not_read(tmp_path: Path, monkeypatch: 
     assert diff(one, tmp_path / "two.safetensors").is_equal
 
 
+def test_snapshots_of_a_cache_that_share_a_blob_are_settled_by_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The cache of huggingface_hub: blobs are named by their SHA-256, and snapshots are links to them."""
+    (tmp_path / "blobs").mkdir()
+    blobs = [write(tmp_path / "blobs" / name, {"a": W, "b": V}) for name in ("aa", "bb")]
+    snapshots = [tmp_path / "snapshots" / revision for revision in ("one", "two", "three")]
+    for snapshot, blob in zip(snapshots, (blobs[0], blobs[0], blobs[1]), strict=True):
+        snapshot.mkdir(parents=True)
+        (snapshot / "model.safetensors").symlink_to(Path("../../blobs") / blob.name)
+    assert {one.settled_by for one in diff(snapshots[0], snapshots[2]).tensors} == {"values"}
+    monkeypatch.setattr(Checkpoint, "elements", lambda *_: pytest.fail("was read"))
+    assert {one.settled_by for one in diff(snapshots[0], snapshots[1]).tensors} == {"identity"}
+
+
 def test_low_rank_is_evidence_and_only_where_it_is() -> None:
     before = weights(200, 150) * 0.02
     low = before + (weights(200, 4) @ weights(4, 150) * 1e-3).astype(np.float32)
