@@ -7,6 +7,7 @@ damage is some twenty times as slow. So a failing input is kept as it is, not ma
 
 from __future__ import annotations
 
+import faulthandler
 import signal
 import sys
 from collections import Counter
@@ -23,6 +24,7 @@ from tests.fuzz.targets import target_of
 SECONDS_FOR_ONE = 20
 _SLACK = 40 << 20
 _BATCH = 25
+_BATCH_SECONDS = 120
 
 
 class TooSlow(AssertionError):
@@ -51,6 +53,9 @@ def main() -> int:
     )
     @given(st.integers(0, 2**64 - 1))
     def run(number: int) -> None:
+        # For compiled code that never comes back, where no signal is heard: the last seed printed is its batch.
+        print(f"batch {number}", file=sys.stderr, flush=True)
+        faulthandler.dump_traceback_later(_BATCH_SECONDS, exit=True)
         random = Random(number)
         for _ in range(_BATCH):
             data = target.damaged(seeds, random)
@@ -65,6 +70,7 @@ def main() -> int:
     try:
         run()
     finally:
+        faulthandler.cancel_dump_traceback_later()
         print(f"number_of_executed_units: {done['inputs']}")
         print(f"peak_rss_mb: {_memory()[1] >> 20}", flush=True)
     return 0
