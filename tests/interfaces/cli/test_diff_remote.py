@@ -46,6 +46,33 @@ def test_shards_with_the_same_hash_are_not_fetched(world: World, revisions: tupl
     assert found.tensors[1].values.changed == 1
 
 
+@pytest.fixture(scope="module")
+def one_file(world: World) -> tuple[str, str]:
+    """A file of three tensors of 4 MB, before and after one value in the middle of the second changed."""
+    api = HfApi(endpoint=world.served.url, token=world.alice)
+    repo = api.create_repo("alice/in-chunks").repo_id
+    values = [np.random.default_rng(number).normal(size=(1000, 1000)).astype(np.float32) for number in range(3)]
+
+    def put() -> str:
+        content = save({f"layers.{number}.w": tensor for number, tensor in enumerate(values)})
+        commit = api.upload_file(path_or_fileobj=content, path_in_repo="model.safetensors", repo_id=repo).oid
+        return f"{repo}@{commit}"
+
+    before = put()
+    values[1][500, 500] += 1
+    return before, put()
+
+
+def test_tensors_of_the_same_chunks_are_not_fetched(world: World, one_file: tuple[str, str]) -> None:
+    before, after = (open_checkpoint(where, endpoint=world.served.url, token=world.alice) for where in one_file)
+    with before, after:
+        found = diff(before, after, low_rank="none")
+        assert isinstance(after.source, RemoteFiles)
+        assert 4_000_000 <= after.source.fetched < 4_500_000
+    assert [one.settled_by for one in found.tensors] == ["identity", "values", "identity"]
+    assert [one.status for one in found.tensors] == ["equal", "changed", "equal"]
+
+
 def test_references_on_the_command_line(world: World, revisions: tuple[str, str]) -> None:
     done = CliRunner().invoke(main, ["diff", *revisions, "--endpoint", world.served.url])
     assert done.exit_code == 1

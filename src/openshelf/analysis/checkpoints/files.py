@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import mmap
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, runtime_checkable
@@ -51,6 +51,15 @@ class Distant(Protocol):
     """A set of files that takes long to answer, and can be asked for the beginnings of many at once."""
 
     def fetch_beginnings(self, names: Iterable[str], /) -> None: ...
+
+
+@runtime_checkable
+class Chunked(Protocol):
+    """A file of which it is known, without reading it, of which chunks it is made."""
+
+    def chunks(self, start: int, end: int, /) -> Hashable | None:
+        """What is equal for ranges that hold the same bytes; None where that is not known."""
+        ...
 
 
 @dataclass(slots=True)

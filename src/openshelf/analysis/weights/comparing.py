@@ -116,7 +116,12 @@ def _shared_elements(before: Side, after: Side) -> int | None:
 
 def _is_known(before: Side, after: Side) -> bool:
     identity = before.identity()
-    return identity is not None and identity == after.identity()
+    if identity is not None and identity == after.identity():
+        return True
+    if not (before.has_chunks and after.has_chunks):
+        return False
+    chunks = before.chunks()
+    return chunks is not None and chunks == after.chunks()
 
 
 def _compare(comparisons: Sequence[Comparison], threads: int) -> None:

@@ -10,7 +10,9 @@ import numpy as np
 from openshelf.analysis.checkpoints import dtypes
 from openshelf.analysis.checkpoints.checkpoint import RAW, Array, Checkpoint, Tensor
 from openshelf.analysis.checkpoints.errors import UnreadableValues
+from openshelf.analysis.checkpoints.files import Chunked
 
+_LEAST_ASKED = 256 * 1024
 JOB_BYTES = 8_000_000
 """What is read of one side at a time."""
 
@@ -96,6 +98,20 @@ class Side:
         if not known:
             return None
         return known, tensor.offset, tensor.nbytes, tensor.dtype, tensor.strides, tensor.encoding
+
+    @property
+    def has_chunks(self) -> bool:
+        """Whether to ask for ``chunks``: of small tensors the answers would be no shorter than their bytes."""
+        is_worth_it = self.has_bytes and self.tensor.nbytes >= _LEAST_ASKED
+        return is_worth_it and isinstance(self.checkpoint.source.open(self.tensor.file), Chunked)
+
+    def chunks(self) -> tuple[Any, ...] | None:
+        """What is equal for tensors that a hub keeps as the same chunks; None where that is not known."""
+        tensor, file = self.tensor, self.checkpoint.source.open(self.tensor.file)
+        if tensor.offset is None or not isinstance(file, Chunked):
+            return None
+        found = file.chunks(tensor.offset, tensor.offset + tensor.nbytes)
+        return None if found is None else (found, tensor.dtype, tensor.encoding)
 
 
 def _real(values: Array) -> Array:

@@ -95,9 +95,12 @@ class HttpClient:
         raise AssertionError("unreachable")
 
     def _following(self, address: str, headers: dict[str, str]) -> httpx.Response:
+        first = origin_of(address)
         for _ in range(_MOST_REDIRECTS + 1):
+            if origin_of(address) != first:
+                headers = {name: value for name, value in headers.items() if name != "authorization"}
             own = self.token and self.endpoint and origin_of(address) == origin_of(self.endpoint)
-            sent = headers | ({"authorization": f"Bearer {self.token}"} if own else {})
+            sent = ({"authorization": f"Bearer {self.token}"} if own else {}) | headers
             response = self._client.send(self._client.build_request("GET", address, headers=sent), stream=True)
             if response.status_code not in (301, 302, 303, 307, 308):
                 return response

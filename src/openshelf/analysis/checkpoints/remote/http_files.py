@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections import OrderedDict
+from collections.abc import Hashable
 from dataclasses import dataclass, field
 from threading import Lock, RLock
 
 import httpx
 
 from openshelf.analysis.checkpoints.errors import UnreadableCheckpoint
+from openshelf.analysis.checkpoints.remote.chunk_lists import ChunkLists
 from openshelf.analysis.checkpoints.remote.http_client import ATTEMPTS, HttpClient, Unreachable
 from openshelf.analysis.checkpoints.remote.references import shown_address
 
@@ -61,6 +63,7 @@ class HttpFile:
     known_size: int | None = None
     identity: str | None = None
     """What no other content shares, as the hub states it."""
+    chunk_lists: ChunkLists | None = None
     _validator: str | None = field(default=None, init=False)
     _whole: bytes | None = field(default=None, init=False)
     _next: int = field(default=0, init=False)
@@ -74,6 +77,10 @@ class HttpFile:
                 self._fetch(0, BLOCK)
             assert self.known_size is not None
             return self.known_size
+
+    def chunks(self, start: int, end: int, /) -> Hashable | None:
+        """What is equal for two ranges of the same chunks of a hub; None where it does not say."""
+        return self.chunk_lists and self.chunk_lists.of(self.name, start, end)
 
     def read(self, start: int, end: int, /) -> bytes:
         return bytes(self.view(start, end))

@@ -19,6 +19,7 @@ from urllib.parse import quote, unquote, urljoin, urlsplit
 from openshelf.analysis.checkpoints.errors import UnreadableCheckpoint
 from openshelf.analysis.checkpoints.files import MAX_FILES, OpenFile
 from openshelf.analysis.checkpoints.remote import settings
+from openshelf.analysis.checkpoints.remote.chunk_lists import ChunkLists
 from openshelf.analysis.checkpoints.remote.http_client import HttpClient, Unreachable
 from openshelf.analysis.checkpoints.remote.http_files import BLOCK, BlockCache, HttpFile
 from openshelf.analysis.checkpoints.remote.references import (
@@ -64,6 +65,7 @@ class RemoteFiles:
     hashes: Mapping[str, str] = field(default_factory=dict)
     endpoint: str | None = None
     commit: str | None = None
+    chunk_lists: ChunkLists | None = None
     spool: Spool | None = None
     _cache: BlockCache = field(default_factory=BlockCache, init=False)
     _open: dict[str, OpenFile] = field(default_factory=dict, init=False)
@@ -83,9 +85,8 @@ class RemoteFiles:
         return self._open[name]
 
     def _http(self, name: str) -> HttpFile:
-        return HttpFile(
-            name, self.addresses[name], self.client, self._cache, self.known.get(name), self.hashes.get(name)
-        )
+        size, sha256 = self.known.get(name), self.hashes.get(name)
+        return HttpFile(name, self.addresses[name], self.client, self._cache, size, sha256, self.chunk_lists)
 
     def fetch_beginnings(self, names: Iterable[str], /) -> None:
         """Ask for the first block of many files, several at a time. What goes wrong is said when they are read."""
@@ -184,7 +185,9 @@ def _repo(client: HttpClient, endpoint: str, reference: Reference, where: str) -
     addresses = {path[start:]: endpoint + reference.resolve(commit, path) for path in inside}
     sizes = {path[start:]: entries[path].size for path in inside}
     hashes = {path[start:]: f"{endpoint} {entries[path].sha256}" for path in inside if entries[path].sha256}
-    return RemoteFiles(str(reference), client, addresses, sizes, chosen, hashes, endpoint, commit)
+    xet = {path[start:]: entries[path].xet for path in inside if entries[path].xet}
+    chunk_lists = ChunkLists(client, endpoint, f"{endpoint}{reference.api}/xet-read-token/{commit}", xet)
+    return RemoteFiles(str(reference), client, addresses, sizes, chosen, hashes, endpoint, commit, chunk_lists)
 
 
 def _commit(client: HttpClient, endpoint: str, reference: Reference, where: str) -> str:
@@ -216,10 +219,11 @@ def _absent(endpoint: str, reference: Reference, error: Unreachable) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
-    """A file in the list of a hub; ``sha256`` is empty where the hub does not state it."""
+    """A file in the list of a hub; ``sha256`` and the hash of Xet are empty where the hub does not state them."""
 
     size: int
     sha256: str
+    xet: str
 
 
 def _sha256(entry: dict[str, Any]) -> str:
@@ -240,7 +244,7 @@ def _tree(client: HttpClient, root: str, folder: str) -> Iterator[tuple[str, _En
             size, parts = entry.get("size"), entry["path"].split("/")
             if entry.get("type") == "file" and isinstance(size, int) and size >= 0 and not {"", ".", ".."} & {*parts}:
                 count += 1
-                yield entry["path"], _Entry(size, _sha256(entry))
+                yield entry["path"], _Entry(size, _sha256(entry), str(entry.get("xetHash") or ""))
         if count > MAX_FILES:
             raise UnreadableCheckpoint(address, f"the repo has more than {MAX_FILES:,} files; name a folder of it")
         if not following:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import NamedTemporaryFile
@@ -75,6 +75,10 @@ class SpooledFile:
     def identity(self) -> str | None:
         """What no other content shares, where the hub states it."""
         return self.source.identity
+
+    def chunks(self, start: int, end: int, /) -> Hashable | None:
+        """What is equal for two ranges of the same chunks of a hub; None where it does not say."""
+        return self.source.chunks(start, end)
 
     def read(self, start: int, end: int, /) -> bytes:
         return bytes(self.view(start, end))
