@@ -16,7 +16,7 @@ from openshelf.analysis.weights.merging.operands import Array, Operand
 from openshelf.analysis.weights.merging.recipe import Thresholds, word
 
 SAMPLE = 1 << 15
-_RUN = 1 << 10
+_RUN = 1 << 11
 MOST_SIDES = 16
 
 

@@ -29,6 +29,8 @@ from openshelf.analysis.weights.merging.recipe import (
     Thresholds,
 )  # fmt: skip
 
+# The C library takes a tenth of the time. PyYAML may be built without it; long texts are then broken elsewhere.
+_DUMPER: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 MAX_BYTES = 4 * 1024 * 1024
 MAX_SIDES = 1_000
 MAX_RULES = 1_000
@@ -132,9 +134,9 @@ def load_recipe(path: Path) -> Recipe:
 
 def write_recipe(recipe: Recipe, result: Mapping[str, Any]) -> str:
     """The YAML form, with what the merge did."""
-    return yaml.safe_dump(
-        {**recipes.as_mapping(recipe), "result": dict(result)}, sort_keys=False, allow_unicode=True, width=120
-    )
+    values = {**recipes.as_mapping(recipe), "result": dict(result)}
+    text: str = yaml.dump(values, Dumper=_DUMPER, sort_keys=False, allow_unicode=True, width=120)
+    return text
 
 
 def _recipe(found: Any) -> Recipe:

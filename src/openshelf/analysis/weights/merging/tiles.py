@@ -1,4 +1,4 @@
-"""A few thousand elements of every side at a time, so that buffers stay in the cache of a core."""
+"""Some elements of every side at a time, so that buffers stay in the caches near a core."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ import numpy as np
 from openshelf.analysis.weights.merging.operands import Array, Operand, Read
 
 T = TypeVar("T")
-TILE = 1 << 16
-"""Elements of a tile of up to six sides."""
-_TILES_PER_JOB = 16
+TILE = 1 << 17
+"""Elements of a tile of up to six sides. With smaller ones threads hinder each other: every call of NumPy on a tile
+lets go of the interpreter and takes it back."""
+_TILES_PER_JOB = 8
 _BLOCK = 256
 
 
@@ -31,19 +32,35 @@ class Tile:
     start: int
     stop: int
     base: Array | None
-    sides: list[Array]
-    statistics: list[Array]
     space: Space
     size: int
+    runs: Runs
+
+    @property
+    def sides(self) -> list[Array]:
+        """The values of every side, all read at once."""
+        return [self._read(run, "side", index) for index, run in enumerate(self.runs.sides)]
+
+    @property
+    def statistics(self) -> list[Array]:
+        return [self._read(run, "statistics", index) for index, run in enumerate(self.runs.statistics)]
+
+    def _read(self, run: Read, kind: str, number: int) -> Array:
+        return run(self.start, self.stop, self.space.buffer((kind, number), self.size))
 
     def scratch(self, number: int) -> Array:
         """Room for a tile of values; the same number gives the same room."""
         return self.space.buffer(("scratch", number), self.size)[: self.stop - self.start]
 
+    def scaled(self, side: int, factor: float, into: Array) -> Array:
+        """A side times a number. It is read for this alone, so that a core still has it at hand."""
+        np.multiply(self.runs.sides[side](self.start, self.stop, into), into.dtype.type(factor), out=into)
+        return into
+
     def delta(self, side: int, into: Array) -> Array:
-        """What a side changed."""
+        """What a side changed; the side is read for this alone, as in ``scaled``."""
         assert self.base is not None
-        return np.subtract(self.sides[side], self.base, out=into)
+        return np.subtract(self.runs.sides[side](self.start, self.stop, into), self.base, out=into)
 
 
 @dataclass(slots=True)
@@ -127,8 +144,8 @@ class Work:
         jobs = self.threads.map(job, range(0, self.elements, size * _TILES_PER_JOB))
         return [found for tiles in jobs for found in tiles]
 
-    def _runs(self, begin: int, end: int) -> _Runs:
-        return _Runs(
+    def _runs(self, begin: int, end: int) -> Runs:
+        return Runs(
             self.base.run(begin, end) if self.base is not None else None,
             [side.run(begin, end) for side in self.sides],
             [found.run(begin, end) for found in self.statistics if found.elements >= self.elements],
@@ -136,7 +153,7 @@ class Work:
 
 
 @dataclass(frozen=True, slots=True)
-class _Runs:
+class Runs:
     """What reads the operands of a job."""
 
     base: Read | None
@@ -144,14 +161,9 @@ class _Runs:
     statistics: list[Read]
 
 
-def _tile(runs: _Runs, start: int, stop: int, size: int, space: Space) -> Tile:
-    def read(run: Read, kind: str, number: int) -> Array:
-        return run(start, stop, space.buffer((kind, number), size))
-
-    base = read(runs.base, "base", 0) if runs.base is not None else None
-    sides = [read(run, "side", index) for index, run in enumerate(runs.sides)]
-    statistics = [read(run, "statistics", index) for index, run in enumerate(runs.statistics)]
-    return Tile(start, stop, base, sides, statistics, space, size)
+def _tile(runs: Runs, start: int, stop: int, size: int, space: Space) -> Tile:
+    base = runs.base(start, stop, space.buffer(("base", 0), size)) if runs.base is not None else None
+    return Tile(start, stop, base, space, size, runs)
 
 
 def tile_elements(sides: int, align: int = 1) -> int:

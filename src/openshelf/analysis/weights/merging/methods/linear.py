@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import numpy as np
+import math
+from collections.abc import Sequence
 
 from openshelf.analysis.weights.merging.conflicts import MergeError
 from openshelf.analysis.weights.merging.methods.method import Kernel, Method, Parameter
@@ -24,8 +25,8 @@ def linear(work: Work) -> Kernel:
 
     def kernel(tile: Tile) -> Array:
         found, room = tile.scratch(0), tile.scratch(1)
-        for index, (side, factor) in enumerate(zip(tile.sides, factors, strict=True)):
-            np.multiply(side, side.dtype.type(factor), out=room if index else found)
+        for index, factor in enumerate(factors):
+            tile.scaled(index, factor, room if index else found)
             if index:
                 found += room
         return found
@@ -35,11 +36,11 @@ def linear(work: Work) -> Kernel:
 
 def task_arithmetic(work: Work) -> Kernel:
     """O + lambda * sum(w_i d_i). Ilharco et al. 2022, arXiv 2212.04089."""
-    scale = work.parameters["lambda"]
+    weights, scale = _factored(work.weights, work.parameters["lambda"])
 
     def kernel(tile: Tile) -> Array:
         found, room = tile.scratch(0), tile.scratch(1)
-        for index, weight in enumerate(work.weights):
+        for index, weight in enumerate(weights):
             change = tile.delta(index, room if index else found)
             if weight != 1:
                 change *= change.dtype.type(weight)
@@ -48,6 +49,14 @@ def task_arithmetic(work: Work) -> Kernel:
         return onto_base(tile, found, scale)
 
     return kernel
+
+
+def _factored(weights: Sequence[float], scale: float) -> tuple[Sequence[float], float]:
+    """The same weights, taken into ``scale`` where all are one power of two: that rounds nothing."""
+    first = weights[0]
+    if abs(math.frexp(first)[0]) == 0.5 and all(weight == first for weight in weights):
+        return (1.0,) * len(weights), scale * first
+    return weights, scale
 
 
 def lora(work: Work) -> Kernel:
