@@ -25,7 +25,7 @@ from bench.weights.machine import describe
 from bench.weights.running import Options
 
 PAGE = Path(__file__).parents[2] / "docs" / "explanation" / "weights-performance.md"
-MEASURES = ("listing", "difference", "merging", "deltas")
+MEASURES = ("listing", "difference", "merging", "memory", "deltas")
 QUICK = Options(size=20_000_000, sparse_size=2_000_000_000, rounds=1)
 _SHARED_MEMORY = Path("/dev/shm")
 _UNITS = {"MB": 10**6, "GB": 10**9}
@@ -33,8 +33,9 @@ _METHOD = """## How it is measured
 
 `python -m bench.weights --publish` repeats all of it and writes this page; `--only` and `--size` choose.
 
-- **CPU time first**, user and system, of the work alone: each program notes it itself after it has started and
-  imported what it needs, so the long start of torch counts for nobody. Wall times depend on the neighbours.
+- **CPU time first**, user and system, of the work alone: each program notes it itself after it has started and done
+  the same work on a model of a few hundred kilobytes, so what is imported counts for nobody, nor the long start of
+  torch. Wall times depend on the neighbours.
 - **Turns.** Programs take turns in each round; a table shows the median and, in brackets, the least and the most.
   Ratios are of the same round.
 - **Files** are synthetic, written new, and in shared memory: no disk is measured. Values are normal with a standard

@@ -15,21 +15,21 @@ import ml_dtypes
 import numpy as np
 
 from bench.figures import Figure, Result, Rounds, Table, Verdict, contest, failing, times
-from bench.weights.models import Values, shapes_of, write, write_hollow
+from bench.weights.models import TINY_LAYER, Shapes, Values, shapes_of, write
 from bench.weights.running import Options, megabytes, python_with_torch, run
 from openshelf.analysis.checkpoints.checkpoint import Array, Checkpoint
 from openshelf.analysis.checkpoints.opening import open_checkpoint
 
-MEMORY_LIMIT = 300_000_000
-MEMORY_SIZES = (1_000_000_000, 4_000_000_000, 8_000_000_000)
 OURS = """
 import json, sys, time
 import openshelf
-merge = openshelf.merge
-folder, method, threads, check = sys.argv[1], sys.argv[2], int(sys.argv[3]), sys.argv[4]
-given = json.loads(sys.argv[5])
+folder, warm, method, threads, out, given = sys.argv[1:]
+given = {"method": method, "threads": int(threads), **json.loads(given)}
+def merge(folder, out):
+    return openshelf.merge(f"{folder}/base", f"{folder}/a", f"{folder}/b", out=out, **given)
+merge(warm, f"{out}-warm")
 began, wall = time.process_time(), time.perf_counter()
-report = merge(f"{folder}/base", f"{folder}/a", f"{folder}/b", out=check, method=method, threads=threads, **given)
+report = merge(folder, out)
 print(json.dumps([time.process_time() - began, time.perf_counter() - wall, report.tensors]))
 """
 MERGEKIT = """
@@ -38,9 +38,13 @@ from mergekit.config import MergeConfiguration
 from mergekit.merge import run_merge
 from mergekit.options import MergeOptions
 torch.set_num_threads(2)
-config = MergeConfiguration.model_validate(json.loads(sys.argv[1]))
+folder, warm, config, out = sys.argv[1:]
+def merge(folder, out):
+    told = MergeConfiguration.model_validate(json.loads(config.replace("FOLDER", folder)))
+    run_merge(told, out, MergeOptions(copy_tokenizer=False, write_model_card=False, quiet=True))
+merge(warm, f"{out}-warm")
 began, wall = time.process_time(), time.perf_counter()
-run_merge(config, sys.argv[2], MergeOptions(copy_tokenizer=False, write_model_card=False, quiet=True))
+merge(folder, out)
 print(json.dumps([time.process_time() - began, time.perf_counter() - wall, 0]))
 """
 CONFIG = {
@@ -60,8 +64,9 @@ METHODS: dict[str, tuple[str, str, Given, Told]] = {
 
 
 def measure(options: Options, folder: Path) -> Result:
-    """Each method on the same three models; then the memory of ours at 1, 4 and 8 GB."""
-    size = models(folder / "in", options.size)
+    """Each method on the same three models; each program has merged small ones before, and so imported all."""
+    size = models(folder / "in", shapes_of(options.size))
+    models(folder / "warm", shapes_of(0, TINY_LAYER, 16))
     private: dict[str, list[int]] = {}
     entrants: dict[str, Callable[[], Figure]] = {}
     for title, (theirs, ours, given, told) in METHODS.items():
@@ -76,13 +81,11 @@ def measure(options: Options, folder: Path) -> Result:
     for made in folder.glob("out-*"):
         shutil.rmtree(made)
     shutil.rmtree(folder / "in")
-    memory = _memory(folder, options)
-    return _result(found, private, agreement, memory, size)
+    return _result(found, private, agreement, size)
 
 
-def models(folder: Path, size: int) -> int:
+def models(folder: Path, shapes: Shapes) -> int:
     """A base and two descendants, every value moved; the size of one in bytes."""
-    shapes = shapes_of(size)
     layers = sum(name.endswith("input_layernorm.weight") for name in shapes)
     made = 0
     for name, values in (("base", Values()), ("a", Values(1e-3, 1)), ("b", Values(1e-3, 2))):
@@ -104,8 +107,8 @@ def _ours(
 ) -> Callable[[], Figure]:
     def work() -> Figure:
         out = folder / f"out-{method}"
-        shutil.rmtree(out, ignore_errors=True)
-        found = run(OURS, folder / "in", method, threads, out, json.dumps(given), amount=size / 1e9)
+        _clear(out)
+        found = run(OURS, folder / "in", folder / "warm", method, threads, out, json.dumps(given), amount=size / 1e9)
         private.setdefault(name, []).append(found.private)
         return found.figure
 
@@ -121,9 +124,9 @@ def _theirs(
         return failing(error)
     normalize = {"normalize": bool(told["normalize"])} if "normalize" in told else {}
     config = {
-        "merge_method": method, "base_model": str(folder / "in" / "base"), "dtype": dtype, "out_dtype": "bfloat16",
+        "merge_method": method, "base_model": "FOLDER/base", "dtype": dtype, "out_dtype": "bfloat16",
         "models": [
-            {"model": str(folder / "in" / side), "parameters": {k: v for k, v in told.items() if k != "normalize"}}
+            {"model": f"FOLDER/{side}", "parameters": {k: v for k, v in told.items() if k != "normalize"}}
             for side in ("a", "b")
         ],
         "parameters": normalize,
@@ -131,12 +134,18 @@ def _theirs(
 
     def work() -> Figure:
         out = folder / f"out-mergekit-{method}-{dtype}"
-        shutil.rmtree(out, ignore_errors=True)
-        found = run(MERGEKIT, json.dumps(config), out, python=python, amount=size / 1e9)
+        _clear(out)
+        inputs = folder / "in", folder / "warm"
+        found = run(MERGEKIT, *inputs, json.dumps(config), out, python=python, amount=size / 1e9)
         private.setdefault(name, []).append(found.private)
         return found.figure
 
     return work
+
+
+def _clear(out: Path) -> None:
+    for made in (out, out.with_name(f"{out.name}-warm")):
+        shutil.rmtree(made, ignore_errors=True)
 
 
 def _agreement(folder: Path, found: dict[str, Rounds]) -> list[tuple[str, ...]]:
@@ -187,41 +196,10 @@ def _at_threshold(parents: list[Checkpoint], name: str, density: float) -> Array
     return found
 
 
-def _memory(folder: Path, options: Options) -> list[tuple[str, int, int]]:
-    """Peak private memory of ours at growing sizes, on models of which one value of each tensor was changed.
-
-    The rest of the inputs are holes, which take no room; every tensor is computed and written all the same.
-    """
-    rows = []
-    for wanted in MEMORY_SIZES if options.size >= MEMORY_SIZES[0] else (options.size,):
-        room = shutil.disk_usage(folder).free
-        if room < 1.1 * wanted:
-            rows.append((f"{wanted / 1e9:.0f} GB: not measured, {room / 1e9:.0f} GB are free", 0, 0))
-            continue
-        size = _hollow_models(folder / "in", wanted)
-        peaks = []
-        for method in ("task-arithmetic", "ties"):
-            found = run(OURS, folder / "in", method, 2, folder / "out", "{}")
-            peaks.append(found.private)
-            shutil.rmtree(folder / "out")
-        rows.append((f"{size / 1e9:.1f} GB", peaks[0], peaks[1]))
-        shutil.rmtree(folder / "in")
-    return rows
-
-
-def _hollow_models(folder: Path, size: int) -> int:
-    shapes = shapes_of(size)
-    for number, side in enumerate(("base", "a", "b")):
-        (folder / side).mkdir(parents=True)
-        write_hollow(folder / side / "model.safetensors", shapes, bytes([0, 0x3C + number]))
-    return (folder / "base" / "model.safetensors").stat().st_size
-
-
 def _result(
     found: dict[str, Rounds],
     private: dict[str, list[int]],
     agreement: list[tuple[str, ...]],
-    memory: list[tuple[str, int, int]],
     size: int,
 ) -> Result:
     rows = []
@@ -239,8 +217,6 @@ def _result(
             for one, how in ((alone, "neither hashes its inputs"), (hashed, "ours hashes them")):
                 what = f"{title} beside mergekit in {dtype}, {how}"
                 verdicts.append(Verdict(what, theirs.ratio(one), target, "times less CPU", at_least=True))
-    peak = max((max(first, second) for _, first, second in memory), default=0) / 1e6
-    verdicts.append(Verdict("private memory of a merge", peak or None, MEMORY_LIMIT / 1e6, "MB", at_least=False))
     columns = ("what", "CPU-seconds", "wall s", "CPU beside the first row", "private memory")
     note = (
         "Three models in, one out. Openshelf computes in float32 and rounds once; where not said otherwise it hashes "
@@ -250,7 +226,6 @@ def _result(
         "Both in float32 differ for TIES at the threshold alone: equal magnitudes there are all kept by Openshelf, as "
         "in the authors' code, and cut at an exact number by mergekit. In bfloat16 mergekit rounds every step."
     )
-    sizes = [(label, f"{a / 1e6:,.0f} MB", f"{b / 1e6:,.0f} MB") for label, a, b in memory]
     return Result(
         [
             Table(f"Merge of two descendants of {size / 1e9:.2f} GB, bfloat16", columns, rows, note),
@@ -267,7 +242,6 @@ def _result(
                 agreement,
                 why,
             ),
-            Table("Private memory by size of model, 2 threads", ("model", "task arithmetic", "TIES"), sizes, ""),
         ],
         verdicts,
     )

@@ -22,6 +22,7 @@ SMALL_LAYER = {
     "mlp.gate_proj.weight": (4096, 1536), "mlp.up_proj.weight": (4096, 1536), "mlp.down_proj.weight": (1536, 4096),
     "input_layernorm.weight": (1536,), "post_attention_layernorm.weight": (1536,),
 }  # fmt: skip
+TINY_LAYER = {name: tuple(side // 16 for side in shape) for name, shape in SMALL_LAYER.items()}
 LARGE_LAYER = {
     "self_attn.q_proj.weight": (8192, 8192), "self_attn.k_proj.weight": (1024, 8192),
     "self_attn.v_proj.weight": (1024, 8192), "self_attn.o_proj.weight": (8192, 8192),
