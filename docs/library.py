@@ -8,6 +8,8 @@ from importlib import import_module
 from types import FunctionType
 from typing import Any
 
+import msgspec
+
 import openshelf
 from openshelf.analysis.checkpoints.checkpoint import ModelFacts, Role
 from openshelf.analysis.checkpoints.dtypes import BLOCK_TYPES, FLOATS
@@ -57,9 +59,13 @@ def _entry(name: str, value: Any) -> str:
 
 
 def _fields(value: type) -> str:
-    if not is_dataclass(value):
+    if issubclass(value, msgspec.Struct):
+        own = {name: value.__annotations__[name] for name in value.__struct_fields__}
+    elif is_dataclass(value):
+        own = {field.name: field.type for field in fields(value) if field.init and field.name[0] != "_"}
+    else:
         return ""
-    shown = [f"- `{field.name}: {field.type}`\n" for field in fields(value) if field.init and field.name[0] != "_"]
+    shown = [f"- `{name}: {kind}`\n" for name, kind in own.items()]
     return f"Fields:\n\n{''.join(shown)}\n"
 
 

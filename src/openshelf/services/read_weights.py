@@ -6,7 +6,7 @@ from itertools import islice
 
 import structlog
 
-from openshelf.analysis.checkpoints.checkpoint import Listing, facts_of
+from openshelf.analysis.checkpoints.checkpoint import ModelFacts, with_counts
 from openshelf.analysis.checkpoints.headers.safetensors import read_safetensors_header
 from openshelf.analysis.checkpoints.opening import open_files
 from openshelf.analysis.files.ranges import UnreadableFile
@@ -68,4 +68,4 @@ def _elements(files: HubFiles, path: str, parts: frozenset[str]) -> dict[str, in
     """Those of one file, and of files that only it names; other ``parts`` are counted by themselves."""
     with open_files(files, is_folder=False, first=path) as checkpoint:
         own = tuple(tensor for tensor in checkpoint if tensor.file == path or tensor.file not in parts)
-        return dict(facts_of(Listing(checkpoint.format, own)).dtypes)
+        return dict(with_counts(ModelFacts(0, {}), own).dtypes)

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from openshelf.analysis.checkpoints.headers.gguf import read_gguf_header
 from openshelf.analysis.checkpoints.headers.npy import read_npy_header
-from openshelf.analysis.checkpoints.headers.safetensors import BITS, MAX_HEADER, DuplicateName, read_safetensors_header
+from openshelf.analysis.checkpoints.headers.safetensors import BITS, MAX_HEADER, read_safetensors_header
+from openshelf.analysis.checkpoints.headers.safetensors_json import DuplicateName
 from openshelf.analysis.checkpoints.headers.shard_index import read_shard_index
 from openshelf.analysis.files.ranges import BoundedReader, UnreadableFile, in_memory
 from tests.unit.checkpoints.samples import ROOT, entries, needs_samples

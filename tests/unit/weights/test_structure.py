@@ -145,7 +145,7 @@ def _other_format(held: Checkpoint) -> Checkpoint:
 def _tied(names: tuple[str, ...], values: Array, role: Role = Role.WEIGHT) -> Checkpoint:
     """A checkpoint whose names all point at the same bytes."""
     tensors = tuple(Tensor(name, "float32", values.shape, "f", 0, values.nbytes, role=role) for name in names)
-    return Checkpoint("made", tensors, HeldFiles({"f": values.tobytes()}), ("f",), ModelFacts(0, {}))
+    return Checkpoint("made", tensors, HeldFiles({"f": values.tobytes()}), ("f",), lambda: ModelFacts(0, {}))
 
 
 def test_tied_and_untied() -> None:
@@ -202,7 +202,7 @@ def test_rows_are_named_by_the_tokenizer(tmp_path: Path, tokenizer: object, toke
 def test_values_that_are_not_decoded_are_compared_by_bytes() -> None:
     def held(content: bytes) -> Checkpoint:
         tensor = Tensor("t", "mystery", (4,), "f", 0, len(content))
-        return Checkpoint("made", (tensor,), HeldFiles({"f": content}), ("f",), ModelFacts(0, {}))
+        return Checkpoint("made", (tensor,), HeldFiles({"f": content}), ("f",), lambda: ModelFacts(0, {}))
 
     assert diff(held(b"abcd"), held(b"abcd")).is_equal
     (one,) = diff(held(b"abcd"), held(b"abce")).tensors

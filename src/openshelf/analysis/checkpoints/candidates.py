@@ -71,10 +71,11 @@ def candidates(sizes: Mapping[str, int], newest: Collection[str] = ()) -> tuple[
     groups: dict[str, list[str]] = {}
     for name in sizes:
         ending = splitext(name)[1].lower()
-        hidden = basename(name).startswith(".")
+        hidden = name.startswith(".", name.rfind("/") + 1)
         if name.endswith((ENDING, KERAS_ENDING)) or not (hidden or ending in _NO_WEIGHTS or _DATA.search(name)):
             numbered = _NUMBERED.match(name)
-            groups.setdefault(f"{numbered['stem']}-of-{numbered['of']}{ending}" if numbered else name, []).append(name)
+            group = f"{numbered['stem']}-of-{numbered['of']}{ending}" if numbered else name
+            groups.setdefault(group, []).append(name)
     found = [_candidate(names, sizes) for names in groups.values()]
     return tuple(sorted(found, key=lambda one: _order(one, newest)))
 

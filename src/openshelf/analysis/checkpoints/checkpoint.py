@@ -10,6 +10,7 @@ from enum import StrEnum
 from math import prod
 from typing import Any, Self
 
+import msgspec
 import numpy as np
 
 from openshelf.analysis.checkpoints import dtypes
@@ -40,9 +41,8 @@ class Role(StrEnum):
     """What is neither: step counters, random states, texts of bookkeeping."""
 
 
-@dataclass(frozen=True, slots=True)
-class Tensor:
-    """One tensor, and where its values lie.
+class Tensor(msgspec.Struct, frozen=True, gc=False):
+    """One tensor, and where its values lie. A struct, because there may be many thousands: it costs a tenth to make.
 
     ``offset`` is the byte of ``file`` where its first element begins; None where its values are not in one piece of a
     file as they are (compressed, chunked, written as varints). ``nbytes`` is what its values take there; with
@@ -119,23 +119,34 @@ class Checkpoint(AbstractContextManager["Checkpoint"]):
     """The tensors of one model. Close it, or use it in a ``with`` block.
 
     ``files`` are those that it was read from; ``others`` are checkpoints in the same folder that were not taken.
+    ``tell`` works out the facts, when they are first asked for.
     """
 
     format: str
     tensors: tuple[Tensor, ...]
     source: Files
     files: tuple[str, ...]
-    facts: ModelFacts
+    tell: Callable[[], ModelFacts]
     metadata: Mapping[str, Any] = field(default_factory=dict)
     problems: tuple[str, ...] = ()
     decoders: Mapping[str, Decoder] = field(default_factory=dict)
     others: tuple[str, ...] = ()
     check: Check | None = None
-    _by_name: dict[str, Tensor] = field(init=False, default_factory=dict)
+    _facts: ModelFacts | None = field(init=False, default=None)
+    _names: dict[str, Tensor] | None = field(init=False, default=None)
     _held: tuple[str, Array] | None = field(init=False, default=None)
 
-    def __post_init__(self) -> None:
-        self._by_name = {tensor.name: tensor for tensor in self.tensors}
+    @property
+    def facts(self) -> ModelFacts:
+        """What can be said of the model without its values; the tensors are counted at the first call."""
+        if self._facts is None:
+            self._facts = self.tell()
+        return self._facts
+
+    def _by_name(self) -> dict[str, Tensor]:
+        if self._names is None:
+            self._names = {tensor.name: tensor for tensor in self.tensors}
+        return self._names
 
     def __iter__(self) -> Iterator[Tensor]:
         return iter(self.tensors)
@@ -144,11 +155,11 @@ class Checkpoint(AbstractContextManager["Checkpoint"]):
         return len(self.tensors)
 
     def __contains__(self, name: object) -> bool:
-        return name in self._by_name
+        return name in self._by_name()
 
     def __getitem__(self, name: str) -> Tensor:
         try:
-            return self._by_name[name]
+            return self._by_name()[name]
         except KeyError:
             raise NoSuchTensor(f"{self.source.label} has no tensor {name!r}") from None
 
@@ -237,28 +248,21 @@ def tied_groups(tensors: Iterable[Tensor]) -> tuple[tuple[str, ...], ...]:
     return tuple(tuple(names) for names in places.values() if len(names) > 1)
 
 
-def facts_of(listing: Listing) -> ModelFacts:
-    """The facts that the tensors and the file itself tell."""
-    tied = tied_groups(listing.tensors)
+def with_counts(facts: ModelFacts, tensors: Iterable[Tensor]) -> ModelFacts:
+    """``facts`` with what the tensors tell: parameters, dtypes, ties."""
+    listed = tuple(tensors)
+    tied = tied_groups(listed)
     repeated = {name for names in tied for name in names[1:]}
-    weights = [t for t in listing.tensors if t.role is Role.WEIGHT and t.name not in repeated]
     counts: Counter[str] = Counter()
-    for tensor in weights:
-        counts[tensor.dtype] += tensor.elements
-    return ModelFacts(
-        sum(counts.values()),
-        dict(counts.most_common()),
-        listing.architecture,
-        has_tokenizer=listing.has_tokenizer,
-        has_chat_template=listing.has_chat_template,
-        versions=listing.versions,
-        tied=tied,
-    )
+    for tensor in listed:
+        if tensor.role is Role.WEIGHT and tensor.name not in repeated:
+            counts[tensor.dtype] += tensor.elements
+    return replace(facts, parameters=counts.total(), dtypes=dict(counts.most_common()), tied=tied)
 
 
 def renamed(tensor: Tensor, name: str) -> Tensor:
     """The same tensor under another name."""
-    return replace(tensor, name=name)
+    return msgspec.structs.replace(tensor, name=name)
 
 
 def unpacked(stored: memoryview, tensor: Tensor, held: np.dtype[Any]) -> Array:

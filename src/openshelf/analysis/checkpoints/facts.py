@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
-from dataclasses import replace
-from posixpath import basename, dirname, join
+from collections.abc import Collection, Iterable, Mapping
+from itertools import chain
+from posixpath import dirname
 from typing import Any
 
 from openshelf.analysis.checkpoints.candidates import is_training_state
-from openshelf.analysis.checkpoints.checkpoint import ModelFacts
+from openshelf.analysis.checkpoints.checkpoint import Listing, ModelFacts
 from openshelf.analysis.checkpoints.files import Files
 from openshelf.analysis.files.ranges import UnreadableFile
 
@@ -25,33 +25,42 @@ _TEMPLATES = frozenset(("chat_template.jinja", "chat_template.json"))
 _FRAMEWORKS = {"pt": "PyTorch", "tf": "TensorFlow", "flax": "Flax", "np": "NumPy", "mlx": "MLX", "paddle": "Paddle"}
 
 
-def with_neighbours(
-    facts: ModelFacts, files: Files, own: Iterable[str], metadata: Mapping[str, Any]
-) -> tuple[ModelFacts, tuple[str, ...]]:
-    """``facts`` with what the files beside the weights ``own`` say, and what is wrong with those files."""
-    taken = tuple(own)
-    folder = dirname(taken[0]) if taken else ""
+def with_neighbours(listing: Listing, files: Files, own: Mapping[str, object]) -> tuple[ModelFacts, tuple[str, ...]]:
+    """What the weights and the files beside them say, and what is wrong with those files; tensors are not counted yet.
+
+    ``own`` names the files of the weights, the first before all.
+    """
+    folder = dirname(next(iter(own), ""))
     names = files.sizes()
     problems: list[str] = []
     config = _first(files, folder, ("config.json", "model_index.json"), MAX_CONFIG, problems)
     adapter = _first(files, folder, ("adapter_config.json",), MAX_CONFIG, problems)
     tokenizer = _first(files, folder, ("tokenizer_config.json",), MAX_TOKENIZER_CONFIG, problems)
-    beside = {basename(name) for name in names if dirname(name) in (folder, "")}
-    made_by = {**_versions(config), **facts.versions}
     tied = config.get("tie_word_embeddings")
-    return replace(
-        facts,
-        architecture=facts.architecture or _architecture(config, adapter),
-        model_type=facts.model_type or _text(config.get("model_type")),
-        framework=_FRAMEWORKS.get(str(metadata.get("format"))),
-        has_tokenizer=facts.has_tokenizer or not beside.isdisjoint(_TOKENIZERS),
-        has_chat_template=facts.has_chat_template
-        or not beside.isdisjoint(_TEMPLATES)
+    return ModelFacts(
+        0,
+        {},
+        architecture=listing.architecture or _architecture(config, adapter),
+        model_type=_text(config.get("model_type")),
+        framework=_FRAMEWORKS.get(str(listing.metadata.get("format"))),
+        has_tokenizer=listing.has_tokenizer or _has_one(names, folder, _TOKENIZERS),
+        has_chat_template=listing.has_chat_template
+        or _has_one(names, folder, _TEMPLATES)
         or bool(tokenizer.get("chat_template")),
-        versions=made_by,
+        versions={**_versions(config), **listing.versions},
         ties_embeddings=tied if isinstance(tied, bool) else None,
-        apart=tuple(name for name in names if name not in taken and is_training_state(name))[:_MOST_NAMED],
+        apart=tuple(name for name in names if name not in own and is_training_state(name))[:_MOST_NAMED],
     ), tuple(problems)
+
+
+def _has_one(names: Collection[str], folder: str, wanted: frozenset[str]) -> bool:
+    """Whether one of some files is there, beside the weights or at the top."""
+    return not wanted.isdisjoint(names) or (folder != "" and any(f"{folder}/{name}" in names for name in wanted))
+
+
+def _places(folder: str, names: Iterable[str]) -> Iterable[str]:
+    """Each name beside the weights, then at the top."""
+    return chain.from_iterable((f"{folder}/{name}", name) for name in names) if folder else names
 
 
 def _architecture(config: Mapping[str, Any], adapter: Mapping[str, Any]) -> str | None:
@@ -73,7 +82,7 @@ def _versions(config: Mapping[str, Any]) -> dict[str, str]:
 def _first(files: Files, folder: str, names: Iterable[str], most: int, problems: list[str]) -> Mapping[str, Any]:
     """The first of some JSON files that is there, beside the weights or at the top; ``{}`` where none can be read."""
     sizes = files.sizes()
-    for name in dict.fromkeys(place for inner in names for place in (join(folder, inner), inner)):
+    for name in _places(folder, names):
         if name not in sizes:
             continue
         if sizes[name] > most:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import islice
+from itertools import chain, islice
+from operator import attrgetter
 from posixpath import basename, dirname, join
 from typing import Any
 
@@ -17,12 +17,18 @@ from openshelf.analysis.checkpoints.candidates import (
     is_training_state,
     missing_part,
 )
-from openshelf.analysis.checkpoints.checkpoint import Listing
+from openshelf.analysis.checkpoints.checkpoint import Listing, Tensor
 from openshelf.analysis.checkpoints.errors import UnknownFormat, UnreadableCheckpoint
 from openshelf.analysis.checkpoints.files import Distant, Files
 from openshelf.analysis.checkpoints.formats import format_of, read_file
-from openshelf.analysis.checkpoints.headers.shard_index import KERAS_ENDING, MAX_BYTES
+from openshelf.analysis.checkpoints.headers.shard_index import (
+    KERAS_ENDING,
+    MAX_BYTES,
+    read_keras_map,
+    read_weight_map,
+)
 from openshelf.analysis.checkpoints.readers.gguf import parts_of_one
+from openshelf.analysis.files.ranges import UnreadableFile
 
 MAX_TENSORS = 1_000_000
 _STATE = re.compile(r'^model_checkpoint_path: "([^"\n]+)"', re.MULTILINE)
@@ -83,7 +89,7 @@ def _read_all(files: Files, names: Sequence[str]) -> list[Listing]:
 
 
 def _others(files: Files, options: Sequence[Candidate], found: Found) -> tuple[str, ...]:
-    own = {*found.files, *found.listing.files, *(tensor.file for tensor in found.listing.tensors)}
+    own = {*found.files, *found.listing.files, *map(attrgetter("file"), found.listing.tensors)}
     sizes = files.sizes()
     others = (
         option.first
@@ -99,22 +105,18 @@ def _others(files: Files, options: Sequence[Candidate], found: Found) -> tuple[s
 def joined(name: str, listings: Sequence[Listing]) -> Listing:
     """One listing of several shards. Raises UnreadableCheckpoint where a tensor stands in two of them."""
     first = listings[0]
-    seen: dict[str, str] = {}
-    for tensor in (tensor for listing in listings for tensor in listing.tensors):
-        if tensor.name in seen:
-            raise UnreadableCheckpoint(
-                tensor.file, f"the tensor {tensor.name[:200]!r} stands in {seen[tensor.name]} too"
-            )
-        seen[tensor.name] = tensor.file
-    if len(seen) > MAX_TENSORS:
-        raise UnreadableCheckpoint(name, f"it has {len(seen):,} tensors; at most {MAX_TENSORS:,} are read")
+    tensors = tuple(chain.from_iterable(listing.tensors for listing in listings))
+    if len(set(map(attrgetter("name"), tensors))) != len(tensors):
+        raise _twice(tensors)
+    if len(tensors) > MAX_TENSORS:
+        raise UnreadableCheckpoint(name, f"it has {len(tensors):,} tensors; at most {MAX_TENSORS:,} are read")
     metadata: dict[str, Any] = {}
     decoders: dict[str, Any] = {}
     for listing in listings:
         metadata, decoders = {**listing.metadata, **metadata}, {**listing.decoders, **decoders}
     return Listing(
         first.format,
-        tuple(tensor for listing in listings for tensor in listing.tensors),
+        tensors,
         metadata,
         first.versions,
         first.architecture,
@@ -127,11 +129,21 @@ def joined(name: str, listings: Sequence[Listing]) -> Listing:
     )
 
 
+def _twice(tensors: Iterable[Tensor]) -> UnreadableCheckpoint:
+    """The fault of the first tensor whose name another has."""
+    seen: dict[str, str] = {}
+    for tensor in tensors:
+        if tensor.name in seen:
+            break
+        seen[tensor.name] = tensor.file
+    return UnreadableCheckpoint(tensor.file, f"the tensor {tensor.name[:200]!r} stands in {seen[tensor.name]} too")
+
+
 def _newest(files: Files) -> frozenset[str]:
     """The index of the newest checkpoint of each folder where TensorFlow keeps several, as its file of states says."""
     found: set[str] = set()
     for name, size in files.sizes().items():
-        if basename(name) == "checkpoint" and size <= _MOST_STATES:
+        if name.endswith("checkpoint") and basename(name) == "checkpoint" and size <= _MOST_STATES:
             content = files.open(name).read(0, size).decode("utf-8", "replace")
             named = _STATE.search(content)
             if named is not None:
@@ -148,17 +160,17 @@ def _shards(files: Files, index: str) -> Mapping[str, str]:
     if file.size > MAX_BYTES:
         raise UnreadableCheckpoint(index, f"it has {file.size:,} bytes; an index of at most {MAX_BYTES:,} is read")
     try:
-        found = json.loads(file.read(0, file.size))
-    except (ValueError, RecursionError) as error:
-        raise UnreadableCheckpoint(index, f"it is not JSON: {error}") from None
-    weights = found.get("weight_map") if isinstance(found, dict) else None
-    if not isinstance(weights, dict):
-        return {}
-    if index.endswith(KERAS_ENDING):
-        return _keras_shards(index, weights)
-    if not all(isinstance(shard, str) for shard in weights.values()):
-        return {}
-    return {name: join(dirname(index), shard) for name, shard in weights.items()}
+        content = file.read(0, file.size)
+        if index.endswith(KERAS_ENDING):
+            return _keras_shards(index, read_keras_map(content) or {})
+        weights = read_weight_map(content) or {}
+    except UnreadableCheckpoint:
+        raise
+    except UnreadableFile as error:
+        raise UnreadableCheckpoint(index, str(error)) from None
+    folder = dirname(index)
+    places = {shard: join(folder, shard) for shard in set(weights.values())}
+    return {name: places[shard] for name, shard in weights.items()}
 
 
 def _keras_shards(index: str, weights: Mapping[str, Any]) -> Mapping[str, str]:

@@ -66,7 +66,10 @@ def _of(module: ModuleType) -> tuple[Format, ...]:
 
 def format_of(file: OpenFile) -> Format | None:
     """The format whose content ``file`` has."""
-    return next((one for one in formats() if one.matches(file)), None)
+    for one in formats():
+        if one.matches(file):
+            return one
+    return None
 
 
 def read_file(files: Files, name: str) -> Listing:

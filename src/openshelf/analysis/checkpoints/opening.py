@@ -5,15 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
+from itertools import chain
+from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from openshelf.analysis.checkpoints.checkpoint import Checkpoint, facts_of
+from openshelf.analysis.checkpoints.checkpoint import Checkpoint, with_counts
 from openshelf.analysis.checkpoints.errors import UnreadableCheckpoint
 from openshelf.analysis.checkpoints.facts import with_neighbours
-from openshelf.analysis.checkpoints.files import Files, LocalFiles
+from openshelf.analysis.checkpoints.files import Files
 from openshelf.analysis.checkpoints.folders import Found, read_folder
 from openshelf.analysis.checkpoints.formats import read_file
+from openshelf.analysis.checkpoints.local_files import LocalFiles
 from openshelf.analysis.checkpoints.remote.references import Pin, is_address
 
 if TYPE_CHECKING:
@@ -72,21 +76,19 @@ def find(
     """Where a path, reference or address leads; of ``pin`` see ``open_remote``. Raises UnreadableCheckpoint."""
     if where == "":
         raise UnreadableCheckpoint("", "no path, reference or address is given")
-    path = Path(where)
-    if isinstance(where, str) and (is_address(where) or not _exists(path)):
-        # Loaded here alone: whoever reads local files needs no HTTP.
-        from openshelf.analysis.checkpoints.remote.opening import open_remote
+    if isinstance(where, Path) or not is_address(where):
+        try:
+            files = LocalFiles(Path(where))
+        except UnreadableCheckpoint:
+            if isinstance(where, Path):
+                raise
+        else:
+            return Place(files, None if files.is_folder else files.path.name)
+    # Loaded here alone: whoever reads local files needs no HTTP.
+    from openshelf.analysis.checkpoints.remote.opening import open_remote
 
-        found = open_remote(where, endpoint, token, pin=pin, spool=spool)
-        return Place(found, found.chosen, found.endpoint, found.commit)
-    return Place(LocalFiles(path), None if path.is_dir() else path.name)
-
-
-def _exists(path: Path) -> bool:
-    try:
-        return path.exists()
-    except (OSError, ValueError):
-        return False
+    found = open_remote(where, endpoint, token, pin=pin, spool=spool)
+    return Place(found, found.chosen, found.endpoint, found.commit)
 
 
 def open_place(place: Place) -> Checkpoint:
@@ -106,9 +108,9 @@ def open_files(files: Files, *, is_folder: bool, first: str | None = None) -> Ch
         name = first or next(iter(files.sizes()))
         found = Found(read_file(files, name), (name,))
     listing = found.listing
-    used = dict.fromkeys((*found.files, *listing.files, *(tensor.file for tensor in listing.tensors)))
-    facts, problems = with_neighbours(facts_of(listing), files, used, listing.metadata)
+    used = dict.fromkeys(chain(found.files, listing.files, map(attrgetter("file"), listing.tensors)))
+    facts, problems = with_neighbours(listing, files, used)
     return Checkpoint(
-        listing.format, listing.tensors, files, tuple(used), facts, listing.metadata,
-        (*listing.problems, *problems), listing.decoders, found.others, listing.check,
+        listing.format, listing.tensors, files, tuple(used), partial(with_counts, facts, listing.tensors),
+        listing.metadata, (*listing.problems, *problems), listing.decoders, found.others, listing.check,
     )  # fmt: skip

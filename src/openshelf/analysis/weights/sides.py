@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from msgspec import structs
 
 from openshelf.analysis.checkpoints import dtypes
 from openshelf.analysis.checkpoints.checkpoint import RAW, Array, Checkpoint, Tensor
@@ -70,7 +71,9 @@ class Side:
         block = dtypes.BLOCK_TYPES[self.tensor.dtype]
         first, last = start // block.elements * block.nbytes, -(-stop // block.elements) * block.nbytes
         assert self.tensor.offset is not None
-        part = replace(self.tensor, shape=(stop - start,), offset=self.tensor.offset + first, nbytes=last - first)
+        part = structs.replace(
+            self.tensor, shape=(stop - start,), offset=self.tensor.offset + first, nbytes=last - first
+        )
         found: Array = self.checkpoint.decoders[self.tensor.dtype](self.checkpoint.source, part)
         return found.reshape(-1)
 

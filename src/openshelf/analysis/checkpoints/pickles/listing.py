@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
 from typing import Any
 
 from openshelf.analysis.checkpoints.array_values import values_of
@@ -58,7 +57,7 @@ def _decoder(file: str, arrays: Mapping[str, StoredArray], read: Read) -> Decode
             if tensor.file not in others:
                 others.clear()
                 others[tensor.file] = read(files, tensor.file).decoders.get(tensor.encoding, decode)
-            return others[tensor.file](files, replace(tensor))
+            return others[tensor.file](files, tensor)
         array = arrays.get(tensor.name)
         if array is None:
             raise UnreadableValues(file, f"the values of {tensor.name!r} are not known under this name")

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
+
+from msgspec import structs
 
 from openshelf.analysis.checkpoints.checkpoint import Array, Listing, Tensor
 from openshelf.analysis.checkpoints.containers.zip_directory import (
@@ -99,7 +101,7 @@ def _packed(tensor: Tensor) -> Tensor:
     """A tensor whose file is packed itself, so that it lies nowhere as it is."""
     if tensor.offset is None:
         return tensor
-    return replace(tensor, offset=None, encoding=PACKED)
+    return structs.replace(tensor, offset=None, encoding=PACKED)
 
 
 def _about(content: bytes) -> Mapping[str, str]:

@@ -30,10 +30,13 @@ def read(files: Files, name: str) -> Listing:
     header = read_safetensors_header(files.open(name))
     if header.problems:
         raise UnreadableCheckpoint(name, header.problems[0])
-    tensors = tuple(
-        Tensor(found.name, DTYPES[found.dtype], found.shape, name, found.start, found.bytes) for found in header.tensors
-    )
-    return Listing(FORMAT.name, tensors, dict(header.metadata))
+    start = header.start
+    tensors = [
+        Tensor(called, DTYPES[one.dtype], one.shape, name, start + begin, end - begin)
+        for called, one in header.entries.items()
+        for begin, end in (one.data_offsets,)
+    ]
+    return Listing(FORMAT.name, tuple(tensors), header.metadata)
 
 
 FORMAT = Format("safetensors", "a safetensors file", matches, read)

@@ -8,11 +8,13 @@ file, with all weights as constants. Nothing is run: of operations only the name
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from posixpath import dirname, join
 from typing import Any
 
-from openshelf.analysis.checkpoints.checkpoint import Listing, Role, Tensor
+from msgspec import structs
+
+from openshelf.analysis.checkpoints.checkpoint import Listing, Role, Tensor, renamed
 from openshelf.analysis.checkpoints.containers.protobuf import BYTES, VARINT, Field, Wire
 from openshelf.analysis.checkpoints.errors import UnreadableCheckpoint
 from openshelf.analysis.checkpoints.files import Files, OpenFile
@@ -99,7 +101,7 @@ def read_frozen(files: Files, name: str) -> Listing:
     graph = Graph()
     read_graph(wire, 0, wire.size, 0, graph)
     weights = [
-        replace(tensor, role=Role.WEIGHT) if tensor.shape and "float" in tensor.dtype else tensor
+        structs.replace(tensor, role=Role.WEIGHT) if tensor.shape and "float" in tensor.dtype else tensor
         for tensor in graph.constants
     ]
     graph.constants = weights
@@ -135,7 +137,7 @@ def _listing(
         taken.add(name)
         if name != tensor.name and tensor.name in places:
             places[name] = places.pop(tensor.name)
-        constants.append(replace(tensor, name=name))
+        constants.append(renamed(tensor, name))
     decoders = {
         **(variables.decoders if variables is not None else {}),
         PROTO_VALUES: lambda files, tensor: proto_values(files, tensor, places),

@@ -11,7 +11,7 @@ from threading import RLock
 from typing import TYPE_CHECKING, Self
 
 from openshelf.analysis.checkpoints.errors import UnreadableCheckpoint
-from openshelf.analysis.checkpoints.files import MappedFile
+from openshelf.analysis.checkpoints.local_files import LocalFile
 
 if TYPE_CHECKING:
     from openshelf.analysis.checkpoints.remote.http_files import HttpFile
@@ -58,7 +58,7 @@ class SpooledFile:
 
     source: HttpFile
     folder: Path | None = None
-    _held: MappedFile | None = field(default=None, init=False)
+    _held: LocalFile | None = field(default=None, init=False)
     _descriptor: int = field(default=-1, init=False)
     _have: bytearray = field(default_factory=bytearray, init=False, repr=False)
     _lock: RLock = field(default_factory=RLock, init=False, repr=False)
@@ -101,11 +101,11 @@ class SpooledFile:
             os.close(self._descriptor)
             self._descriptor = -1
 
-    def _begin(self) -> MappedFile:
+    def _begin(self) -> LocalFile:
         try:
             with NamedTemporaryFile(prefix=".openshelf-fetched-", dir=self.folder, buffering=0) as file:
                 file.truncate(self.size)
-                self._held = MappedFile(self.name, Path(file.name))
+                self._held = LocalFile(self.name, file.name, os.dup(file.fileno()))
                 self._descriptor = os.dup(file.fileno())
         except OSError as error:
             raise self._no_room(error) from None

@@ -11,7 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from openshelf.analysis.checkpoints.headers.safetensors import FORMAT_MAX_HEADER, METADATA
+from openshelf.analysis.checkpoints.headers.safetensors import FORMAT_MAX_HEADER
+from openshelf.analysis.checkpoints.headers.safetensors_json import METADATA
 from openshelf.analysis.checkpoints.readers.safetensors import DTYPES
 from openshelf.analysis.checkpoints.writers.unfinished import NotWritable, Place, PlannedTensor, UnfinishedFiles
 

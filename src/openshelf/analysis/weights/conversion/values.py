@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from msgspec import structs
 
 from openshelf.analysis.checkpoints import dtypes
 from openshelf.analysis.checkpoints.checkpoint import BIG_ENDIAN, RAW, Array, Checkpoint, Tensor
@@ -58,7 +58,7 @@ def _elements(checkpoint: Checkpoint, tensor: Tensor) -> Iterator[Array]:
         for start in range(0, tensor.nbytes // nbytes, step):
             count = min(step, tensor.nbytes // nbytes - start)
             place = tensor.offset + start * nbytes
-            piece = replace(tensor, shape=(count * elements,), offset=place, nbytes=count * nbytes)
+            piece = structs.replace(tensor, shape=(count * elements,), offset=place, nbytes=count * nbytes)
             yield checkpoint.array(piece).reshape(-1)
     else:
         whole = np.ascontiguousarray(checkpoint.array(tensor)).reshape(-1)
