@@ -19,6 +19,7 @@ from openshelf.analysis.checkpoints.errors import UnreadableCheckpoint
 from openshelf.analysis.checkpoints.files import MAX_FILES
 
 _MOST_COPIED = 16 * 1024 * 1024
+_MOST_COPIES = 8
 _BEGINNING = 8 * 1024
 _READING = os.O_RDONLY | os.O_NONBLOCK
 """Not to wait for somebody to write, where a file is a pipe; such are refused then."""
@@ -28,7 +29,7 @@ _LEFT_OUT = (".git", ".cache")
 
 @dataclass(slots=True)
 class LocalFile:
-    """A file that is read piece by piece at first, which is quick for headers, and mapped once something is lent.
+    """A file that is read piece by piece, which is quick for headers, and mapped once something is lent or much read.
 
     Its beginning is kept: there every format looks for its mark, and many have their header. Of a map the pages come
     when they are touched, and the kernel takes them back.
@@ -40,6 +41,7 @@ class LocalFile:
     size: int = field(init=False)
     _beginning: bytes = field(init=False)
     _map: mmap.mmap | None = field(init=False, default=None)
+    _copies: int = field(init=False, default=0)
     _mapping: Lock = field(init=False, default_factory=Lock)
 
     def __post_init__(self) -> None:
@@ -53,9 +55,10 @@ class LocalFile:
         if 0 <= start <= end <= len(self._beginning):
             return self._beginning[start:end]
         self._check(start, end)
-        if self._map is None and end - start <= _MOST_COPIED:
+        if self._copies < _MOST_COPIES and end - start <= _MOST_COPIED:
             with self._mapping:
-                if self._descriptor >= 0:
+                if self._map is None:
+                    self._copies += 1
                     return self._copied(start, end)
         return bytes(self.view(start, end))
 

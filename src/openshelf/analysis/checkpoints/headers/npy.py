@@ -45,7 +45,7 @@ def read_npy_header(ranges: RangeReader) -> NpyHeader:
 
 
 def _parse(written: str, version: tuple[int, int], data_start: int) -> NpyHeader:
-    if re.search(r"[\[({]{33}", re.sub(r"[^\[\](){}]", "", written)):
+    if re.search(r"[\[({]{33}", re.sub(r"[^\[\](){}]+", "", written)):
         raise UnreadableFile("its header is nested too deep")
     try:
         found = ast.literal_eval(written.strip())
