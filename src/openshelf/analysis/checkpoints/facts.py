@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
 from itertools import chain
 from posixpath import dirname
 from typing import Any
@@ -30,19 +31,28 @@ def with_neighbours(listing: Listing, files: Files, own: Mapping[str, object]) -
 
     ``own`` names the files of the weights, the first before all.
     """
-    folder = dirname(next(iter(own), ""))
     names = files.sizes()
+    told = ModelFacts(
+        0,
+        {},
+        listing.architecture,
+        framework=_FRAMEWORKS.get(str(listing.metadata.get("format"))),
+        has_tokenizer=listing.has_tokenizer,
+        has_chat_template=listing.has_chat_template,
+        versions=listing.versions,
+    )
+    if names.keys() <= own.keys():
+        return told, ()
+    folder = dirname(next(iter(own), ""))
     problems: list[str] = []
     config = _first(files, folder, ("config.json", "model_index.json"), MAX_CONFIG, problems)
     adapter = _first(files, folder, ("adapter_config.json",), MAX_CONFIG, problems)
     tokenizer = _first(files, folder, ("tokenizer_config.json",), MAX_TOKENIZER_CONFIG, problems)
     tied = config.get("tie_word_embeddings")
-    return ModelFacts(
-        0,
-        {},
+    return replace(
+        told,
         architecture=listing.architecture or _architecture(config, adapter),
         model_type=_text(config.get("model_type")),
-        framework=_FRAMEWORKS.get(str(listing.metadata.get("format"))),
         has_tokenizer=listing.has_tokenizer or _has_one(names, folder, _TOKENIZERS),
         has_chat_template=listing.has_chat_template
         or _has_one(names, folder, _TEMPLATES)

@@ -114,10 +114,10 @@ def _place(item: tuple[str, Entry]) -> tuple[int, int]:
 
 def _is_sound(entries: Mapping[str, Entry], size: int) -> bool:
     """Whether each tensor begins where the one before it ends, has the bytes that its shape needs, and all have all."""
-    place = 0
+    place, bits_of = 0, BITS.get
     for entry in entries.values():
         begin, end = entry.data_offsets
-        bits = BITS.get(entry.dtype)
+        bits = bits_of(entry.dtype)
         if begin != place or bits is None or prod(entry.shape) * bits != (end - begin) * 8:
             return False
         place = end
