@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import pickle
 import subprocess
 import time
@@ -21,6 +22,20 @@ def test_a_file_that_was_not_given(tmp_path: Path) -> None:
         (tmp_path / "secret").write_text("x")
     with watched([str(tmp_path / "given")]):
         (tmp_path / "given").write_text("x")
+
+
+def test_links_within_what_was_given(tmp_path: Path) -> None:
+    secret, folder = tmp_path / "secret", tmp_path / "given"
+    secret.write_text("x")
+    folder.mkdir()
+    (folder / "link").symlink_to(secret)
+    with watched([str(folder)]):
+        with pytest.raises(FileNotFoundError):
+            (folder / "absent").read_text()
+        with pytest.raises(OSError, match="symbolic"):
+            os.open(folder / "link", os.O_RDONLY | os.O_NOFOLLOW)
+    with pytest.raises(OutsideReached, match="link"), watched([str(folder)]):
+        (folder / "link").read_text()
 
 
 def test_what_is_swallowed_is_told_at_the_end(tmp_path: Path) -> None:

@@ -41,7 +41,8 @@ class _Watch:
         if self.allowed is None:
             return
         if event in _PLACES:
-            if isinstance(given[0], int) or self._may_open(os.fsdecode(given[0] or ".")):
+            flags = int(given[2]) if event == "open" else 0
+            if isinstance(given[0], int) or self._may_open(os.fsdecode(given[0] or "."), flags):
                 return
         elif not event.startswith(_NEVER) or _is_confined(event, given):
             return
@@ -49,8 +50,15 @@ class _Watch:
         self.reached.append(what)
         raise OutsideReached(what)
 
-    def _may_open(self, path: str) -> bool:
-        return path in (self.allowed or ()) or path == os.devnull or path.startswith(_libraries())
+    def _may_open(self, path: str, flags: int) -> bool:
+        path = path.rstrip(os.sep) or os.sep
+        allowed = self.allowed or ()
+        if path in allowed or path == os.devnull or path.startswith(_libraries()):
+            return True
+        if os.pardir in path.split(os.sep) or not path.startswith(tuple(f"{one}{os.sep}" for one in allowed)):
+            return False
+        # Within what was given, nothing comes of a name that is not there, nor of a link that is not followed.
+        return not os.path.lexists(path) or bool(flags & os.O_NOFOLLOW and os.path.dirname(path) in allowed)
 
 
 def _is_confined(event: str, given: tuple[Any, ...]) -> bool:
