@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import resource
 import subprocess
 import sys
 import threading
@@ -34,11 +35,15 @@ class Options:
 
 @dataclass
 class Run:
-    """What a program did: its figure, its peak private memory in bytes, and the JSON on its last line."""
+    """What a program did: its figure, its peak private memory in bytes, and the JSON on its last line.
+
+    ``whole`` are the CPU-seconds of the program from its start to its end, imports and a small first task included.
+    """
 
     figure: Figure
     private: int
     answer: Any
+    whole: float
 
 
 def python_with_torch() -> Path:
@@ -56,6 +61,7 @@ def run(program: str, *arguments: object, python: Path | str = sys.executable, a
     """
     environment = {**os.environ, "PYTHONPATH": f"{ROOT / 'src'}"}
     words = [str(python), "-c", program, *map(str, arguments)]
+    before = _cpu_of_children()
     with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment) as process:
         watch = _Watch(process.pid)
         watch.start()
@@ -63,7 +69,12 @@ def run(program: str, *arguments: object, python: Path | str = sys.executable, a
     if process.returncode:
         raise RuntimeError((complaint.strip().splitlines() or ["no message"])[-1])
     cpu, seconds, answer = json.loads(said.strip().splitlines()[-1])
-    return Run(Figure(amount, seconds, cpu), watch.peak, answer)
+    return Run(Figure(amount, seconds, cpu), watch.peak, answer, _cpu_of_children() - before)
+
+
+def _cpu_of_children() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 class _Watch(threading.Thread):
