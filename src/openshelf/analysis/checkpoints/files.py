@@ -16,6 +16,12 @@ from openshelf.analysis.files.ranges import RangeReader
 MAX_FILES = 100_000
 
 
+def check_range(name: str, size: int, start: int, end: int) -> None:
+    """Raises UnreadableCheckpoint where the bytes ``[start, end)`` are not in a file of ``size`` bytes."""
+    if not 0 <= start <= end <= size:
+        raise UnreadableCheckpoint(name, f"it has {size:,} bytes, and bytes {start:,} to {end:,} are asked for")
+
+
 class OpenFile(RangeReader, Protocol):
     """A RangeReader that can also lend what it holds."""
 
@@ -74,10 +80,7 @@ class HeldFile:
         return bytes(self.view(start, end))
 
     def view(self, start: int, end: int, /) -> memoryview:
-        if not 0 <= start <= end or end > self.size:
-            raise UnreadableCheckpoint(
-                self.name, f"it has {self.size:,} bytes, and bytes {start:,} to {end:,} are asked for"
-            )
+        check_range(self.name, self.size, start, end)
         return memoryview(self.content)[start:end]
 
 

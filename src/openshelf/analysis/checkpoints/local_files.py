@@ -16,7 +16,7 @@ from stat import S_ISDIR, S_ISREG
 from threading import Lock
 
 from openshelf.analysis.checkpoints.errors import UnreadableCheckpoint
-from openshelf.analysis.checkpoints.files import MAX_FILES
+from openshelf.analysis.checkpoints.files import MAX_FILES, check_range
 
 _MOST_COPIED = 16 * 1024 * 1024
 _MOST_COPIES = 8
@@ -54,7 +54,7 @@ class LocalFile:
     def read(self, start: int, end: int, /) -> bytes:
         if 0 <= start <= end <= len(self._beginning):
             return self._beginning[start:end]
-        self._check(start, end)
+        check_range(self.name, self.size, start, end)
         if self._copies < _MOST_COPIES and end - start <= _MOST_COPIED:
             with self._mapping:
                 if self._map is None:
@@ -72,7 +72,7 @@ class LocalFile:
         return found
 
     def view(self, start: int, end: int, /) -> memoryview:
-        self._check(start, end)
+        check_range(self.name, self.size, start, end)
         if not self.size:
             return memoryview(b"")
         return memoryview(self._map or self._mapped())[start:end]
@@ -90,12 +90,6 @@ class LocalFile:
                 os.close(self._descriptor)
                 self._descriptor = -1
             return self._map
-
-    def _check(self, start: int, end: int) -> None:
-        if not 0 <= start <= end or end > self.size:
-            raise UnreadableCheckpoint(
-                self.name, f"it has {self.size:,} bytes, and bytes {start:,} to {end:,} are asked for"
-            )
 
     def _shrunk(self) -> UnreadableCheckpoint:
         return UnreadableCheckpoint(self.name, f"it had {self.size:,} bytes, and was made shorter since")

@@ -11,6 +11,7 @@ from threading import Lock, RLock
 import httpx
 
 from openshelf.analysis.checkpoints.errors import UnreadableCheckpoint
+from openshelf.analysis.checkpoints.files import check_range
 from openshelf.analysis.checkpoints.remote.chunk_lists import ChunkLists
 from openshelf.analysis.checkpoints.remote.http_client import ATTEMPTS, HttpClient, Unreachable
 from openshelf.analysis.checkpoints.remote.references import shown_address
@@ -86,10 +87,7 @@ class HttpFile:
         return bytes(self.view(start, end))
 
     def view(self, start: int, end: int, /) -> memoryview:
-        if not 0 <= start <= end or end > self.size:
-            raise UnreadableCheckpoint(
-                self.name, f"it has {self.size:,} bytes, and bytes {start:,} to {end:,} are asked for"
-            )
+        check_range(self.name, self.size, start, end)
         with self._lock:
             if self._whole is not None:
                 return memoryview(self._whole)[start:end]
